@@ -1,4 +1,4 @@
-/** The site for programs that read text: `llms.txt`, which lists the pages, and each page as the Markdown that it is. */
+/** The site for programs that read text: `llms.txt`, which lists the pages, and each page as Markdown. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
 import type { Section } from './navigation.ts'
@@ -36,5 +36,6 @@ function summaryOf(source: string): string {
   const blocks = readFileSync(join(ROOT, source), 'utf8').replace(/^---\n.*?^---\n/ms, '').split(/\n{2,}/)
   const prose = blocks.find((block) => /^[A-Z*`]/.test(block)) ?? ''
   const line = prose.replace(/\s+/g, ' ').replace(/\]\([^)]*\)/g, ']').replace(/[[\]]/g, '').trim()
-  return line.length <= SUMMARY_CHARACTERS_MAX ? line : `${line.slice(0, line.lastIndexOf(' ', SUMMARY_CHARACTERS_MAX))} ...`
+  if (line.length <= SUMMARY_CHARACTERS_MAX) return line
+  return `${line.slice(0, line.lastIndexOf(' ', SUMMARY_CHARACTERS_MAX))} ...`
 }

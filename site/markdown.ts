@@ -6,6 +6,7 @@ import { ROOT, siteLink } from './pages.ts'
 /** markdown-it, as VitePress brings it. */
 type MarkdownIt = Parameters<NonNullable<MarkdownOptions['config']>>[0]
 type Token = ReturnType<MarkdownIt['parse']>[number]
+type TokenClass = new (type: string, tag: string, nesting: number) => Token
 
 /** The environment that VitePress gives a page. */
 interface PageEnv {
@@ -61,7 +62,7 @@ function addCode(md: MarkdownIt, tokens: readonly Token[], index: number, token:
   if (token.type !== 'heading_open' || line === undefined || first === undefined) return
   const code = /^`?([A-Z][A-Z_]+)`?$/.exec(line.content)?.[1]
   if (code === undefined) return
-  const mark = new (first.constructor as new (type: string, tag: string, nesting: number) => Token)('html_inline', '', 0)
+  const mark = new (first.constructor as TokenClass)('html_inline', '', 0)
   mark.content = `<span id="${md.utils.escapeHtml(code)}"></span>`
   line.children?.unshift(mark)
 }

@@ -42,7 +42,7 @@ export function excluded(): string[] {
   ]
 }
 
-/** The anchor of a heading, by GitHub's rule. Errors are also found by their code as it is written: `errors#NO_NODE`. */
+/** The anchor of a heading, by GitHub's rule. Errors have another one, their code: `errors#NO_NODE`. */
 export function slugOf(heading: string): string {
   return heading.trim().toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')
 }

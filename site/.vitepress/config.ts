@@ -18,7 +18,10 @@ const OUT_DIR = process.env['QUORATE_SITE_OUT'] ?? join(ROOT, 'site/dist')
 /** Files of docs/ that pages link to, and that are no pages. */
 const FILES = ['docs/operations/alerts.yml', 'docs/operations/grafana-dashboard.json']
 
-const linkOf = (source: string): string => `/${(addressOf(source) ?? '').replace(/\.md$/, '').replace(/(^|\/)index$/, '$1')}`
+/** The address of a page, as links have it. */
+const linkOf = (source: string): string => {
+  return `/${(addressOf(source) ?? '').replace(/\.md$/, '').replace(/(^|\/)index$/, '$1')}`
+}
 
 /** The entries of the package, by the names under which they are imported, if TypeDoc has written their pages. */
 function apiPages(): Page[] {
@@ -51,7 +54,6 @@ const SECTIONS = sections(apiPages(), DECISIONS)
 function sidebarOf({ groups }: Section): DefaultTheme.SidebarItem[] {
   return groups.filter(({ pages }) => pages.length > 0).map(({ text, pages }) => ({
     text,
-    ...(pages.length > 12 ? { collapsed: true } : {}),
     items: pages.map(([name, source]) => ({ text: name, link: linkOf(source) })),
   }))
 }
@@ -65,7 +67,7 @@ const FOLDERS: ReadonlyMap<string, string> = new Map([
   ['/decisions/', 'Internals'],
 ])
 
-/** The sidebar of each section, for its folders and for its pages elsewhere; the longest address is looked for first. */
+/** The sidebar of each section, for its folders and its pages elsewhere; the longest address is looked for first. */
 function sidebars(): DefaultTheme.SidebarMulti {
   const all = SECTIONS.flatMap((section) => {
     const sidebar = sidebarOf(section)

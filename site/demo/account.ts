@@ -11,7 +11,7 @@ export interface AccountView {
   readonly lost: number
 }
 
-/** What became of a write. */
+/** The fate of a write. */
 export type Verdict =
   | { readonly type: 'written' }
   /** It came under an older token than the last. */

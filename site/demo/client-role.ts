@@ -67,7 +67,8 @@ class TurnTaker {
         await this.#turn(await lock.acquire({ data: name }))
       } catch (error) {
         // The lock is lost, or no server is in touch. The client gets its next session by itself: ask again.
-        this.#post({ kind: 'event', text: `Client ${name}: ${error instanceof Error ? error.message : String(error)}.` })
+        const reason = error instanceof Error ? error.message : String(error)
+        this.#post({ kind: 'event', text: `Client ${name}: ${reason}.` })
         this.#show('is out of touch', null)
       }
       await sleep(REST_MS)

@@ -32,10 +32,9 @@ const ROLES: Readonly<Record<ServerView['role'], string>> = {
 /** Draws the servers; who cannot see it reads the sentence. */
 export function drawing({ servers }: StageView, sentence: string, numbers: Numbers): VNode {
   const shown = servers.length > 0 ? servers : PLACES.map((_, index) => startingServer(index + 1))
-  return h('svg', { class: 'demo-ring', viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: 'img', 'aria-label': sentence }, [
-    ...links(shown),
-    ...shown.map((one) => server(one, numbers.epoch(one.epoch))),
-  ])
+  const parts = [...links(shown), ...shown.map((one) => server(one, numbers.epoch(one.epoch)))]
+  const viewBox = `0 0 ${SIZE.width} ${SIZE.height}`
+  return h('svg', { class: 'demo-ring', viewBox, role: 'img', 'aria-label': sentence }, parts)
 }
 
 function startingServer(id: number): ServerView {

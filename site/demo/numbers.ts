@@ -1,6 +1,6 @@
 /**
- * Epochs and tokens, as the page shows them. The first epoch of an ensemble in memory is as great as the time, so that a
- * life is later than all lives before it; people read them counted from the first one of this page.
+ * Epochs and tokens, as the page shows them. The first epoch of an ensemble in memory is as great as the time, so that
+ * each life of it is later than those before; people read them counted from the first one of this page.
  */
 
 const COUNTER_BITS = 32n

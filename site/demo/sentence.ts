@@ -1,4 +1,4 @@
-/** What the drawing shows, as a sentence. */
+/** The drawing, as a sentence. */
 import type { ServerView } from './messages.ts'
 import type { Numbers } from './numbers.ts'
 
@@ -8,7 +8,8 @@ export function sentenceOf(servers: readonly ServerView[], numbers: Numbers): st
   const leader = servers.find(({ role, serving }) => role === 'LEADING' && serving)
   const serving = servers.filter((server) => server.serving).length
   if (leader !== undefined) {
-    return `Server ${leader.id} leads epoch ${numbers.epoch(leader.epoch)}. ${serving} of ${servers.length} servers serve.`
+    const epoch = numbers.epoch(leader.epoch)
+    return `Server ${leader.id} leads epoch ${epoch}. ${serving} of ${servers.length} servers serve.`
   }
   const reachable = servers.filter(({ role, isCutOff }) => role !== 'DOWN' && !isCutOff).length
   return reachable > servers.length / 2

@@ -131,7 +131,8 @@ export class Stage {
     }
     if (verdict.type === 'accident') {
       const writes = verdict.undone === 1 ? 'a write' : `${verdict.undone} writes`
-      this.#tell(`Accident: client ${name} writes late, under token ${shown}, and ${writes} of the other are lost.`, true)
+      const what = `client ${name} writes late, under token ${shown}, and ${writes} of the other are lost.`
+      this.#tell(`Accident: ${what}`, true)
     }
   }
 

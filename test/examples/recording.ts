@@ -29,7 +29,8 @@ export function recordingOf(command: string, output: string): string {
     `<title>What ${escaped(command)} prints</title>`,
     '<style>',
     'rect { fill: #0e1012 }',
-    `text { fill: #a9b0b7; font: ${FONT_PX}px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre }`,
+    `text { font: ${FONT_PX}px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace }`,
+    'text { fill: #a9b0b7; white-space: pre }',
     '.ok { fill: #62cf96 } .bad { fill: #ff8f85 } .lead { fill: #8ea9ff } .head { fill: #e8eaec }',
     '.line { opacity: 0; animation: come 1ms forwards }',
     '@keyframes come { to { opacity: 1 } }',
@@ -55,7 +56,8 @@ function timed(output: string): TimedLine[] {
 
 function drawn({ text, atMs }: TimedLine, index: number): string {
   const y = MARGIN_PX + (index + 1) * LINE_PX - LINE_PX / 3
-  return `<text class="line ${kindOf(text)}" x="${MARGIN_PX}" y="${y}" style="animation-delay:${atMs}ms">${escaped(text)}</text>`
+  const place = `x="${MARGIN_PX}" y="${y}" style="animation-delay:${atMs}ms"`
+  return `<text class="line ${kindOf(text)}" ${place}>${escaped(text)}</text>`
 }
 
 function kindOf(text: string): string {

@@ -89,7 +89,8 @@ describe.skipIf(chromiumMissing !== null)(`the site in Chromium${skipped}`, { ti
   it('goes on under another leader when the leader crashes, and the lock with it', async () => {
     const before = /Server (\d) leads/.exec((await page.locator('.demo-sentence').textContent()) ?? '')?.[1]
     await press('Crash the leader')
-    await shows(`Server ${before ?? ''} has crashed.`)
+    await expect.poll(() => page.locator('.demo-server.down').textContent(), { timeout: SHOWN_MS_MAX })
+      .toBe(`✕ ${before ?? ''}crashed`)
     await shows(/^Server \d leads epoch 2\. 2 of 3 servers serve\.$/)
     expect(await page.locator('.demo-sentence').textContent()).not.toContain(`Server ${before ?? ''} leads`)
     await writesMore(6)

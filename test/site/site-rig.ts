@@ -35,7 +35,8 @@ export async function builtSite(): Promise<string> {
 
 function build(folder: string): Promise<void> {
   const env = { ...process.env, NODE_ENV: 'production', QUORATE_SITE_OUT: folder, QUORATE_SITE_REFERENCE: 'off' }
-  const child = spawn(process.execPath, [VITEPRESS, 'build', 'site'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
+  const child = spawn(process.execPath, [VITEPRESS, 'build', 'site'], { cwd: ROOT, env, stdio })
   const output: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk))

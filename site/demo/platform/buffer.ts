@@ -28,7 +28,9 @@ class Bytes extends Uint8Array {
     const bytes = new Uint8Array(this.buffer, this.byteOffset + start, Math.min(end, this.length) - start)
     if (encoding === 'utf8') return DECODER.decode(bytes)
     let text = ''
-    for (let at = 0; at < bytes.length; at += RUN_BYTES) text += String.fromCharCode(...bytes.subarray(at, at + RUN_BYTES))
+    for (let at = 0; at < bytes.length; at += RUN_BYTES) {
+      text += String.fromCharCode(...bytes.subarray(at, at + RUN_BYTES))
+    }
     return encoding === 'base64' ? btoa(text) : text
   }
 }
