@@ -137,6 +137,7 @@ const OPERATE: Section = {
         guide('Doctor and top', 'doctor'),
         guide('Observe', 'observe'),
         ['Security', 'SECURITY.md'],
+        ['ZooKeeper\'s published weaknesses', 'docs/zookeeper-cves.md'],
       ],
     },
   ],

@@ -4,9 +4,8 @@
  * guarantees`, and review the difference.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path/posix'
+import { join } from 'node:path/posix'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { embedded } from '../src/backends/embedded/index.ts'
 import { etcd } from '../src/backends/etcd/index.ts'
@@ -16,6 +15,7 @@ import type { Capabilities } from '../src/core/backend.ts'
 import { conformanceGaps } from '../src/testing/conformance/backend-suite.ts'
 import { ABILITIES } from './backends/abilities.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from './engines/zookeeper.ts'
+import { titlesIn } from './test-titles.ts'
 
 /** A test, or a group of them, that the page names. */
 interface NamedTest {
@@ -75,8 +75,6 @@ const OTHER_LABELS = ['E', 'Z', 'T', 'R'].map((engine) => {
 const SUITES = 'test/testing/recipe-suites.ts'
 const FAULTS = 7
 const ENGINES = 4
-/** Functions that register a test, a group of tests, or a part with a test, with the title as their first argument. */
-const REGISTERS = /^(it|describe|recipeFaults|(\w+P|p)art)\b/
 
 const text = readFileSync(join(ROOT, PAGE), 'utf8')
 
@@ -102,42 +100,6 @@ function labelsOf(cell: string): string[] {
     return Array.from({ length: count }, (_, index) => `${engine}${Number(first) + index}`).join()
   })
   return spelt.match(/\b[EZTR][P\d]\b/g) ?? []
-}
-
-/** Patterns of the titles in a file, and in those under test/ that it imports; what is filled in may be anything. */
-function titlesOf(file: string, seen = new Set<string>()): RegExp[] {
-  if (seen.has(file) || !existsSync(join(ROOT, file))) return []
-  seen.add(file)
-  const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.ES2022)
-  const patterns: RegExp[] = []
-  const add = (...parts: readonly string[]): void => {
-    patterns.push(new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`))
-  }
-  const visit = (node: ts.Node): void => {
-    const isTest = ts.isCallExpression(node) && REGISTERS.test(node.expression.getText(source))
-    const title = isTest ? node.arguments[0] : undefined
-    if (title && ts.isStringLiteralLike(title)) add(title.text)
-    // One that begins with something filled in could be anything.
-    if (title && ts.isTemplateExpression(title) && title.head.text !== '') {
-      add(title.head.text, ...title.templateSpans.map(({ literal }) => literal.text))
-    }
-    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
-      const imported = join(dirname(file), node.moduleSpecifier.text)
-      if (imported.startsWith('test/')) patterns.push(...titlesOf(imported, seen))
-    }
-    ts.forEachChild(node, visit)
-  }
-  visit(source)
-  return patterns
-}
-
-const titlesByFile = new Map<string, RegExp[]>()
-
-/** As {@link titlesOf}; each file is read once. */
-function titlesIn(file: string): readonly RegExp[] {
-  const known = titlesByFile.get(file) ?? titlesOf(file)
-  titlesByFile.set(file, known)
-  return known
 }
 
 /** The faults in the names of tests on a page. */

@@ -63,8 +63,10 @@ export const LiveEnsemble = defineComponent({
         ]),
         h('div', { class: 'demo-levers' }, [
           phase.value === 'runs' ? null : button('Run', 'Starts three servers and two clients', () => void run()),
-          ...levers.value.map(({ text, help, lever, isOff }) =>
-            button(text, help, () => act((stage) => (lever === 'pause' ? stage.pause('A') : stage.pull(lever))), isOff)),
+          ...levers.value.map(({ text, help, lever, isOff }) => {
+            const pull = (stage: Stage): void => (lever === 'pause' ? stage.pause('A') : stage.pull(lever))
+            return button(text, help, () => act(pull), isOff)
+          }),
           h('label', { class: 'demo-switch' }, [
             h('input', {
               type: 'checkbox',

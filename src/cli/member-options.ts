@@ -8,7 +8,6 @@ import { readFileSync } from 'node:fs'
 import type { EmbeddedOptions, MemberOptions } from '../backends/embedded/index.ts'
 import { checkPortsDiffer, parseServerLine } from '../backends/wire/server-line.ts'
 import type { ServerLine } from '../backends/wire/server-line.ts'
-import { isLoopback } from '../core/loopback.ts'
 import { Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
@@ -80,12 +79,6 @@ export function memberOptionsOf(
 
 function noticesOf(cfg: ZooCfg, own: ServerLine, file: string): string[] {
   const notices: string[] = []
-  const isSecured = cfg.peerTls?.sslQuorum === true && cfg.peerTls.portUnification !== true
-  if ((!isLoopback(own.host) || cfg.listensOnAll) && !isSecured) {
-    const ports = `${own.peerPort} and ${own.electionPort}`
-    const what = `the ports for other servers, ${ports}, are not encrypted, and whoever reaches them is believed`
-    notices.push(`${file}: ${what}: let only the servers of this ensemble reach them`)
-  }
   const role = own.votes ? 'participant' : 'observer'
   if (cfg.peerType !== undefined && cfg.peerType !== role) {
     notices.push(`${file}: peerType is ${cfg.peerType}, and the server line says ${role}: the line holds`)

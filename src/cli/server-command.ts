@@ -17,6 +17,7 @@ import { DASHBOARD_HOST, DASHBOARD_PORT, dashboardPortOf, serveDashboard } from 
 import { diskReason } from './disk-reason.ts'
 import { DynamicFiles } from './dynamic-files.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
+import { exposuresOf, refusalOf } from './exposure.ts'
 import { reasonOf } from './file-reason.ts'
 import type { Output } from './output.ts'
 import { memberOptionsOf } from './member-options.ts'
@@ -61,6 +62,7 @@ A configuration file is ZooKeeper's own; the options come before what it says.
 options:
   --client-port PORT              0 for any that is free
   --client-port-address ADDRESS   0.0.0.0 for all
+  --insecure                      serve other machines without TLS: it does not start like that otherwise
   --data-dir DIRECTORY            where its data are kept, in ZooKeeper's files
   --admin-port PORT               the AdminServer's, over HTTP on 127.0.0.1; 0 for any that is free. None by default
   --myid N                        which server.N it is; by default the file myid in its data directory says
@@ -79,6 +81,8 @@ interface ServerArguments {
   readonly endsWithInput: boolean
   /** The configuration file that is kept up to date when the servers are changed; null if none is. */
   readonly dynamic: string | null
+  /** Whether it may be reached by other machines without TLS. */
+  readonly isInsecure: boolean
   /** The port of the dashboard; null for none. */
   readonly dashboardPort: number | null
   readonly log: Pick<LogSettings, 'format' | 'level'>
@@ -111,6 +115,7 @@ export async function runServer(args: readonly string[], output: Output, signal:
     },
   }
   const server = made(options)
+  for (const message of exposed(given)) log.write({ level: 'warn', event: 'insecure', message })
   const files = dynamicFilesOf(given, log)
   server.onEvent(({ event }) => {
     log.tell(event)
@@ -195,6 +200,17 @@ function made(options: EmbeddedOptions | MemberOptions): Ensemble | EnsembleMemb
   }
 }
 
+/**
+ * Lists where other machines reach it without TLS.
+ *
+ * @throws Failure if it may not
+ */
+function exposed({ options, isInsecure }: ServerArguments): string[] {
+  const exposures = exposuresOf(options)
+  if (exposures.length > 0 && !isInsecure) throw new Failure(refusalOf(exposures))
+  return exposures
+}
+
 function nameOf(options: EmbeddedOptions | MemberOptions): string {
   return 'myid' in options ? `quorate server ${options.myid} of ${Object.keys(options.servers).length}` : 'quorate'
 }
@@ -240,6 +256,7 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const hasDashboard = values.dashboard === true || values['dashboard-port'] !== undefined
   const dashboardPort = hasDashboard ? dashboardPortOf('--dashboard-port', values['dashboard-port']) : null
   const endsWithInput = values['end-with-input'] === true
+  const isInsecure = values.insecure === true || cfg?.isInsecure === true
   const log = { format: oneOf(LOG_FORMATS, values.log, '--log'), level: levelOf(values['log-level']) }
   if (file === undefined || cfg === null || Object.keys(cfg.servers).length === 0) {
     if (values.myid !== undefined) throw new UsageError('--myid needs a configuration with several server.N lines')
@@ -247,18 +264,20 @@ function readArguments(args: readonly string[]): ServerArguments | null {
     const ports = port === undefined && cfg?.secureClientPort !== undefined ? [] : [port ?? CLIENT_PORT]
     const secure = cfg?.secureClientPort === undefined ? {} : { secureClientPorts: [cfg.secureClientPort] }
     const alone = { ...options, servers: 1, clientPorts: ports, ...secure, ...admin }
-    return { options: alone, notices, endsWithInput, dynamic: null, dashboardPort, log }
+    return { options: alone, notices, endsWithInput, isInsecure, dynamic: null, dashboardPort, log }
   }
   const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
   const admin = given('adminPort', adminPort)
   const all = { ...options, ...admin, ...more.options }
   const dynamic = cfg.reconfigEnabled === true ? file : null
-  return { options: all, notices: [...notices, ...more.notices], endsWithInput, dynamic, dashboardPort, log }
+  const told = [...notices, ...more.notices]
+  return { options: all, notices: told, endsWithInput, isInsecure, dynamic, dashboardPort, log }
 }
 
 const OPTIONS = {
   'client-port': { type: 'string' },
   'client-port-address': { type: 'string' },
+  insecure: { type: 'boolean' },
   'data-dir': { type: 'string' },
   'drain-ms': { type: 'string' },
   'admin-port': { type: 'string' },

@@ -59,6 +59,8 @@ export interface ZooCfg extends ZooCfgTls {
   /** Whether the ports for other servers listen on every address. */
   readonly listensOnAll: boolean
   readonly connectTimeoutMs: number | undefined
+  /** Whether other machines may reach it without TLS; ours. */
+  readonly isInsecure: boolean
   /** Warnings for the operator, one line each, with file and line. */
   readonly notices: readonly string[]
 }
@@ -118,6 +120,9 @@ const words: Check = () => null
 const digest: Check = (value) => (/^[^:\s]+:\S+$/.test(value) ? null : 'super:<base64 of the SHA-1 of super:password>')
 const role: Check = (value) => (/^(observer|participant)$/i.test(value) ? null : 'observer or participant')
 
+/** Whether other machines may reach the server without TLS; ours: ZooKeeper passes over it. */
+export const INSECURE_KEY = 'quorate.insecure'
+
 const KEYS: Readonly<Record<string, Key>> = {
   clientPort: { check: integer(0, PORT_MAX), effect: 'used' },
   clientPortAddress: { check: anything, effect: 'used' },
@@ -153,6 +158,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   localSessionsUpgradingEnabled: { check: boolean, effect: 'ensemble' },
   reconfigEnabled: { check: boolean, effect: 'used' },
   dynamicConfigFile: { check: anything, effect: 'used' },
+  [INSECURE_KEY]: { check: boolean, effect: 'used' },
   'admin.enableServer': { check: flag, effect: 'used' },
   'admin.serverPort': { check: integer(0, PORT_MAX), effect: 'admin' },
   'admin.serverAddress': { check: anything, effect: 'admin' },
@@ -352,6 +358,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     peerType: text('peerType')?.toLowerCase() as ZooCfg['peerType'],
     listensOnAll: isOn('quorumListenOnAllIPs') ?? false,
     connectTimeoutMs: number('cnxTimeout'),
+    isInsecure: isOn(INSECURE_KEY) ?? false,
     ...tlsOf(text, file),
   }
 }

@@ -65,6 +65,25 @@ describe('quorate server', () => {
     expect(await client.ended).toBe(1)
   })
 
+  it('serves other machines without TLS only if it is told to, and says so then', async () => {
+    const refused = await run('server', '--client-port=0', '--client-port-address', '0.0.0.0')
+    const exposure = 'clients on other machines would be served without TLS on 0.0.0.0:'
+    expect(refused).toMatchObject({ status: 1, out: '' })
+    expect(refused.err).toMatch(/^clients on other machines would be served without TLS on 0\.0\.0\.0:0\. .*--insecure/)
+    const file = join(rig.folder, 'open.cfg')
+    const port = await freePort()
+    writeFileSync(file, `clientPort=${port}\n`)
+    expect((await run('server', file)).err).toContain(`${exposure}${port}. `)
+    writeFileSync(file, `clientPort=${port}\nquorate.insecure=true\n`)
+    for (const args of [['--client-port=0', '--client-port-address=0.0.0.0', '--insecure'], [file]]) {
+      const own = quorate('server', ...args)
+      await own.printed(/serves on 0\.0\.0\.0:\d+ /)
+      expect(messagesOf(own)[0]).toContain(`warn  ${exposure}`)
+      own.child.kill('SIGTERM')
+      await own.ended
+    }
+  })
+
   it('keeps its data over the end of its process, and its directory to itself', async () => {
     const folder = join(rig.folder, 'data')
     const first = quorate('server', '--client-port=0', '--data-dir', folder)

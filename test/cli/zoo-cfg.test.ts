@@ -89,6 +89,7 @@ reconfigEnabled=true
       reconfigEnabled: true,
       servers: {},
       listensOnAll: false,
+      isInsecure: false,
     })
   })
 
@@ -103,6 +104,7 @@ reconfigEnabled=true
       containerCheckMs: 60_000,
       servers: {},
       listensOnAll: false,
+      isInsecure: false,
     })
   })
 

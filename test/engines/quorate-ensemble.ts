@@ -54,10 +54,10 @@ export class QuorateEnsemble {
       return `server.${id}=127.0.0.1:${peer}:${election}${role === undefined ? '' : `:${role}`};${client}`
     }
     const lines = (own: number): string[] => {
-      if (isAlone) return ['clientPortAddress=127.0.0.1', `clientPort=${clients[0]}`]
+      if (isAlone) return [`clientPort=${clients[0]}`]
       return this.ids.filter((id) => id <= first || id === own).map((id) => this.line(id))
     }
-    const limits = [`tickTime=${tickTimeMs}`, 'initLimit=10', 'syncLimit=5']
+    const limits = [`tickTime=${tickTimeMs}`, 'initLimit=10', 'syncLimit=5', 'clientPortAddress=127.0.0.1']
     const more = ['4lw.commands.whitelist=*', 'maxClientCnxns=0', 'minSessionTimeout=400', 'maxSessionTimeout=60000']
     this.#lines = (id) => [...limits, `dataDir=${this.dataDir(id)}`, ...more, ...lines(id)]
     for (const id of this.ids) {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../../src/core/errors.ts'
 import { addressOf, siteLink, slugOf } from '../../site/pages.ts'
 import { repository } from '../source-files.ts'
+import { addFrontPageCases } from './front-page-cases.ts'
 import { builtSite, fileOf, filesOf, hasReference } from './site-rig.ts'
 
 const BUILD_MS_MAX = 600_000
@@ -41,17 +42,21 @@ function textOf(folder: string, path: string): string {
   return readFileSync(join(folder, path), 'utf8')
 }
 
+let folder: string
+
+beforeAll(async () => {
+  folder = await builtSite()
+}, BUILD_MS_MAX)
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
 describe('the site', () => {
-  let folder: string
   let pages: string[]
 
-  beforeAll(async () => {
-    folder = await builtSite()
+  beforeAll(() => {
     pages = filesOf(folder).filter((path) => path.endsWith('.html') && path !== '404.html')
-  }, BUILD_MS_MAX)
-
-  afterAll(() => {
-    rmSync(folder, { recursive: true, force: true })
   })
 
   const sources = repository().map(({ path }) => path).filter((path) => path.endsWith('.md'))
@@ -106,6 +111,8 @@ describe('the site', () => {
     expect(text.includes('/reference/index/classes/FairLock')).toBe(hasReference)
   })
 })
+
+addFrontPageCases(() => folder)
 
 describe('links of the repository', () => {
   it.each([

@@ -111,5 +111,5 @@ describe('an ensemble of three in which one byte of one server is wrong', () => 
     expect(wrong).toEqual([])
     expect(contradictions).toEqual([])
     expect(counts.repaired).toBeGreaterThan(counts.intact / 10)
-  }, EVERY ? 3_600_000 : 120_000)
+  }, EVERY ? 14_400_000 : 120_000)
 })

@@ -8,7 +8,7 @@
 import type { Connection } from './clients/connection.ts'
 import type { Connections } from './clients/connections.ts'
 import type { LearnerCounts } from './learner-counts.ts'
-import type { ZxidDigest } from './state/log-digest.ts'
+import type { ZxidDigest } from './state/digest-history.ts'
 import type { Replica } from './state/replica.ts'
 import { formatSessionId } from './state/session-table.ts'
 

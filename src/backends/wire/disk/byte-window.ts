@@ -4,6 +4,7 @@
  * Memory    the bytes that the reader waits with, at most doubled. A chunk is looked at in place, or in memory that it
  *           shares with the bytes before it and nothing else.
  */
+import { ADLER_START, adler32 } from './checksums.ts'
 
 const EMPTY = new Uint8Array()
 const CAPACITY_BYTES_MIN = 0x1000
@@ -46,9 +47,19 @@ export class ByteWindow {
     this.#end += chunk.length
   }
 
-  /** The first bytes of the window, as a view that is good until the next call of another method. */
-  view(length: number = this.length): Uint8Array {
-    return this.#bytes.subarray(this.#start, this.#start + length)
+  /**
+   * Bytes of the window, all by default, as a view that is good until the next call of another method.
+   *
+   * @param end - how far from the beginning of the window they end
+   * @param from - and where they begin
+   */
+  view(end: number = this.length, from = 0): Uint8Array {
+    return this.#bytes.subarray(this.#start + from, this.#start + end)
+  }
+
+  /** The Adler-32 of the bytes from one distance from the beginning of the window to another, which are in it. */
+  adler32(from: number, to: number): number {
+    return adler32(this.#bytes, ADLER_START, this.#start + from, this.#start + to)
   }
 
   /** The byte at a distance from the beginning of the window, which must be in it. */

@@ -11,17 +11,16 @@ const ADLER_MODULUS = 65_521
 const ADLER_BLOCK_BYTES = 3_584
 
 /**
- * Adler-32 of bytes.
+ * Adler-32 of bytes, or of those from one place to another.
  *
  * @param sum - the checksum of what comes before them
  * @returns an unsigned 32-bit number
  */
-export function adler32(bytes: Uint8Array, sum: number = ADLER_START): number {
+export function adler32(bytes: Uint8Array, sum: number = ADLER_START, from = 0, to: number = bytes.length): number {
   let low = sum & 0xffff
   let high = sum >>> 16
-  const { length } = bytes
-  for (let at = 0; at < length;) {
-    const end = Math.min(at + ADLER_BLOCK_BYTES, length)
+  for (let at = from; at < to;) {
+    const end = Math.min(at + ADLER_BLOCK_BYTES, to)
     for (; at < end; at++) {
       low += bytes[at] as number
       high += low
@@ -52,15 +51,14 @@ function crcTables(count: number): Int32Array[] {
 }
 
 /**
- * CRC-32 of bytes.
+ * CRC-32 of bytes, or of the first of them.
  *
  * @param sum - the checksum of what comes before them
  * @returns an unsigned 32-bit number
  */
-export function crc32(bytes: Uint8Array, sum = 0): number {
+export function crc32(bytes: Uint8Array, sum = 0, length: number = bytes.length): number {
   let crc = ~sum
   let at = 0
-  const { length } = bytes
   for (; at + 4 <= length; at += 4) {
     crc ^=
       (bytes[at] as number) |

@@ -13,7 +13,7 @@
  */
 import { isCoordinationError } from '../../../core/errors.ts'
 import { ByteWindow } from './byte-window.ts'
-import { adler32, firstNonZero } from './checksums.ts'
+import { firstNonZero } from './checksums.ts'
 import { DamageError } from './damage.ts'
 import type { DamageKind } from './damage.ts'
 import { readLogEntry } from './log-entries.ts'
@@ -192,7 +192,7 @@ export class LogScanner {
     }
     const end = RECORD_HEADER_BYTES + length
     if (window.length < end) return false
-    if (isChecksumRight(window.view(end))) {
+    if (window.int32(0) === 0 && window.int32(4) >>> 0 === window.adler32(RECORD_HEADER_BYTES, end)) {
       const record = this.#takeRecord(end)
       if (record !== null) records.push(record)
       return true
@@ -209,7 +209,7 @@ export class LogScanner {
   /** Takes the record whose checksum is right; null if it cannot be one of this log. Its end mark comes next. */
   #takeRecord(end: number): LogRecord | null {
     const { offset } = this.#window
-    const bytes = this.#window.view(end).subarray(RECORD_HEADER_BYTES)
+    const bytes = this.#window.view(end, RECORD_HEADER_BYTES)
     const entry = this.#readEntry(this.#window.isReused ? this.#slab.copy(bytes) : bytes)
     if (entry === null) return null
     const { zxid } = entry.transaction.header
@@ -364,12 +364,6 @@ function lastNonZero(bytes: Uint8Array): number {
   let at = bytes.length - 1
   while (at >= 0 && bytes[at] === 0) at -= 1
   return at
-}
-
-/** Whether the checksum of a record is right. */
-function isChecksumRight(record: Uint8Array): boolean {
-  const view = new DataView(record.buffer, record.byteOffset, RECORD_HEADER_BYTES)
-  return view.getUint32(0) === 0 && view.getUint32(4) === adler32(record.subarray(RECORD_HEADER_BYTES))
 }
 
 /** Whether no transaction can be between two. */

@@ -27,6 +27,8 @@ export interface PersistedStat {
 const STAT_BYTES = 60
 const stat = new DataView(new ArrayBuffer(STAT_BYTES))
 const statBytes = new Uint8Array(stat.buffer)
+/** Most paths fit, so that no memory is taken for them. */
+const pathBytes = Buffer.alloc(0x400)
 const TWO_TO_32 = 2 ** 32
 const HALF_BITS = 32n
 const SYSTEM = '/zookeeper/'
@@ -38,8 +40,14 @@ export function isDigested(path: string): boolean {
 
 /** The part of a node's number that path and data decide. It can be kept for as long as neither changes. */
 export function contentDigest(path: string, data: Uint8Array | null): number {
-  const sum = path === '/' ? 0 : crc32(Buffer.from(path))
+  const sum = path === '/' ? 0 : pathDigest(path)
   return data === null ? sum : crc32(data, sum)
+}
+
+function pathDigest(path: string): number {
+  // As UTF-8, a character of a string has three bytes at most.
+  if (path.length > pathBytes.length / 3) return crc32(Buffer.from(path))
+  return crc32(pathBytes, 0, pathBytes.write(path))
 }
 
 /**

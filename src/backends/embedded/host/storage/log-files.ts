@@ -27,8 +27,10 @@ import type { FileSystem, OpenFile } from './file-system.ts'
 import type { StoredEntry } from './storage.ts'
 import { StorageError } from './storage-error.ts'
 
+/** So much is read at a time: each call of the system costs the event loop a turn. */
+const READ_BYTES = 0x8_0000
 /** A part of a log: of a larger one, the garbage collector would copy the decoded records. */
-const READ_BYTES = 0x1_0000
+const PART_BYTES = 0x1_0000
 const WRITER_BYTES = 0x4_0000
 /** A writer that has grown beyond this for one batch is dropped after it. */
 const KEPT_WRITER_BYTES = 0x10_0000
@@ -255,7 +257,9 @@ export class LogFiles {
         const chunk = await file.read(at, READ_BYTES)
         if (chunk.length === 0) return
         at += chunk.length
-        yield scanner.push(chunk)
+        for (let start = 0; start < chunk.length; start += PART_BYTES) {
+          yield scanner.push(chunk.subarray(start, start + PART_BYTES))
+        }
       }
     } finally {
       await file.close()

@@ -14,10 +14,12 @@ import type { ServerConfig } from '../../server/config.ts'
 import type { LogEntry, Recovered } from '../../server/zab/journal.ts'
 import { counterOf, epochOf, formatZxid } from '../../server/zab/zxid.ts'
 import { LogDigest, digestOf, treeDigestOf } from '../../server/state/log-digest.ts'
+import { ReplayDigest } from '../../server/state/replay-digest.ts'
 import { NOTHING_REPLAYED } from '../../server/state/replica.ts'
 import type { RecoveredState } from '../../server/state/replica.ts'
 import { StateReader } from '../../server/state/state-reader.ts'
 import { State } from '../../server/state/state.ts'
+import type { Applied } from '../../server/state/state.ts'
 import { TolerantReplay } from '../../server/state/tolerant-replay.ts'
 import { AssertionError } from '../../../../core/assert.ts'
 import { isCoordinationError } from '../../../../core/errors.ts'
@@ -144,58 +146,81 @@ async function read(
   report: Report,
 ): Promise<Content> {
   const state = snapshot?.state ?? (keepsDigests ? new State() : null)
-  const isDigested = keepsDigests && state !== null
-  const logDigest = isDigested ? new LogDigest(state, snapshot?.digest ?? treeDigestOf(state)) : null
   const check = new DigestCheck(report)
-  const committed = isCommitted && state !== null ? new CommittedLog(state) : null
+  const digest = keepsDigests && state !== null ? snapshot?.digest ?? treeDigestOf(state) : null
+  let committed = isCommitted && state !== null ? new CommittedLog(state, digest, check) : null
+  let logDigest = committed === null && digest !== null && state !== null ? new LogDigest(state, digest) : null
+  let replayed: RecoveredState['replayed'] = NOTHING_REPLAYED
   const entries: LogEntry[] = []
   for await (const part of log) {
-    for (const { zxid, txn, transaction = decodeTransaction(txn), digest = null } of part) {
-      const isApplied = committed?.takes(transaction) === true
-      if (logDigest !== null) check.compare(zxid, digest, logDigest.add(transaction, isApplied ? transaction : txn))
-      if (isApplied) committed.apply(transaction, txn.length)
-      else entries.push({ zxid, txn })
+    for (const entry of part) {
+      const { zxid, txn, transaction = decodeTransaction(txn) } = entry
+      if (committed !== null && transaction.txn.type !== OpCode.reconfig) {
+        committed.apply(transaction, entry)
+        continue
+      }
+      if (committed !== null) ({ logDigest, replayed } = committed.end())
+      committed = null
+      if (logDigest !== null) check.compare(zxid, entry.digest ?? null, logDigest.add(transaction, txn))
+      entries.push({ zxid, txn })
     }
-    logDigest?.applied()
+    committed?.endPart()
     await nextTurn()
   }
-  state?.tree.endReplay()
-  return { state, entries, logDigest, replayed: committed?.replayed ?? NOTHING_REPLAYED }
+  if (committed !== null) ({ logDigest, replayed } = committed.end())
+  return { state, entries, logDigest, replayed }
 }
 
-/** The log of the only voter: committed up to the first transaction that changes who votes. */
+/** The log of the only voter, which is committed up to the first transaction that changes who votes. */
 class CommittedLog {
   readonly #state: State
+  readonly #digest: ReplayDigest | null
+  readonly #check: DigestCheck
   readonly #replayed = { ...NOTHING_REPLAYED }
-  #isPast = false
+  /** The digest after the last transaction that was applied, as its record has it. */
+  #written: bigint | null = null
 
-  constructor(state: State) {
+  /** @param digest - of the state; null if the storage keeps none */
+  constructor(state: State, digest: bigint | null, check: DigestCheck) {
     this.#state = state
+    this.#digest = digest === null ? null : new ReplayDigest(state, digest)
+    this.#check = check
     state.tree.beginReplay()
   }
 
-  /** The part of the log that was applied. */
-  get replayed(): RecoveredState['replayed'] {
-    return this.#replayed
-  }
-
-  /** Whether the next transaction is known to be committed. */
-  takes({ txn }: Transaction): boolean {
-    this.#isPast ||= txn.type === OpCode.reconfig
-    return !this.#isPast
-  }
-
   /** @throws StorageError `DAMAGED` if it does not fit: the records are sound, and are not those of this state */
-  apply(transaction: Transaction, bytes: number): void {
+  apply(transaction: Transaction, { txn, digest = null }: StoredEntry): void {
+    const applied = this.#applied(transaction)
+    this.#written = digest
+    if (this.#digest?.applied(applied) === true) this.#compare(this.#digest)
+    this.#replayed.transactions += 1
+    this.#replayed.bytes += txn.length
+  }
+
+  /** A part of the log was applied. */
+  endPart(): void {
+    if (this.#digest !== null) this.#compare(this.#digest)
+  }
+
+  /** No more is applied: the digest of what is logged from now on, if the storage keeps one, and how much was. */
+  end(): { readonly logDigest: LogDigest | null; readonly replayed: RecoveredState['replayed'] } {
+    if (this.#digest !== null) this.#compare(this.#digest)
+    this.#state.tree.endReplay()
+    return { logDigest: this.#digest?.end() ?? null, replayed: this.#replayed }
+  }
+
+  #compare(digest: ReplayDigest): void {
+    this.#check.compare(this.#state.lastZxid, this.#written, digest.reckon())
+  }
+
+  #applied(transaction: Transaction): Applied {
     try {
-      this.#state.apply(transaction)
+      return this.#state.apply(transaction)
     } catch (error) {
       if (!(error instanceof AssertionError)) throw error
       const what = `the log at zxid ${formatZxid(transaction.header.zxid)} does not fit the snapshot before it`
       throw new StorageError('DAMAGED', `${what} (${error.message}); restore a backup`)
     }
-    this.#replayed.transactions += 1
-    this.#replayed.bytes += bytes
   }
 }
 

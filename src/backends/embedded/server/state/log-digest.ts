@@ -17,6 +17,8 @@ import { TreeDigest, contentDigest, isDigested, nodeDigest } from '../../../wire
 import type { PersistedStat } from '../../../wire/disk/tree-digest.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { Transaction, TxnBody } from '../../../wire/transactions.ts'
+import { DigestHistory } from './digest-history.ts'
+import type { ZxidDigest } from './digest-history.ts'
 import { CONTAINER, PERSISTENT, ownerNumberOf } from './node.ts'
 import type { Ownership, TreeNode } from './node.ts'
 import { SPECIAL_PATHS } from './tree.ts'
@@ -72,16 +74,6 @@ interface Pending {
   readonly nodes: readonly Ahead[]
 }
 
-/** The digest of the tree as a transaction left it. */
-export interface ZxidDigest {
-  readonly zxid: bigint
-  readonly digest: bigint
-}
-
-/** The digest of each transaction whose zxid is a multiple of this is kept for operators. */
-const HISTORY_INTERVAL = 128n
-/** Digests that are kept for operators; the oldest go first. */
-const HISTORY_MAX = 1_024
 /** Applied ones stay in the array until there are this many. */
 const APPLIED_MAX = 1_024
 
@@ -99,17 +91,19 @@ export class LogDigest {
   #head = 0
   #next = 0
   #touched: Ahead[] = []
-  readonly #history: ZxidDigest[] = []
+  readonly #history: DigestHistory
 
   /**
    * Begins with a state to which the whole log is applied.
    *
    * @param digest - of its tree
+   * @param history - of transactions that were applied before
    */
-  constructor(state: Applied, digest: bigint) {
+  constructor(state: Applied, digest: bigint, history = new DigestHistory()) {
     this.#state = state
     this.#sum = new TreeDigest(digest)
     this.#appliedDigest = digest
+    this.#history = history
   }
 
   /**
@@ -131,7 +125,7 @@ export class LogDigest {
 
   /** Digests of some of the transactions that were applied, the oldest first. Source: DataTree.logZxidDigest. */
   get history(): readonly ZxidDigest[] {
-    return this.#history
+    return this.#history.digests
   }
 
   /** The transaction that is applied next; undefined if the log has none of this zxid. */
@@ -163,18 +157,13 @@ export class LogDigest {
       if (next.zxid > lastZxid) break
       this.#head += 1
       this.#appliedDigest = next.digest
-      if (next.zxid % HISTORY_INTERVAL === 0n) this.#remember(next)
+      this.#history.applied(next.zxid, next.digest)
       for (const node of next.nodes) if (node.touchedBy === next.zxid) this.#drop(node)
     }
     if (this.#head < this.#pending.length && this.#head <= APPLIED_MAX) return
     this.#pending = this.#pending.slice(this.#head)
     this.#next = Math.max(0, this.#next - this.#head)
     this.#head = 0
-  }
-
-  #remember({ zxid, digest }: ZxidDigest): void {
-    this.#history.push({ zxid, digest: BigInt.asIntN(64, digest) })
-    if (this.#history.length > HISTORY_MAX) this.#history.shift()
   }
 
   #drop(node: Ahead): void {
@@ -316,7 +305,7 @@ export function* digestOf(tree: Tree, perStep = Infinity): Generator<undefined, 
   const sum = new TreeDigest()
   let looked = 0
   for (const [path, node] of tree.nodes()) {
-    if (isDigested(path)) sum.add(aheadOf(path, node).number)
+    if (isDigested(path)) sum.add(numberOf(path, node))
     looked += 1
     if (looked % perStep === 0) yield
   }
@@ -330,15 +319,31 @@ export function treeDigestOf({ tree }: Pick<Applied, 'tree'>): bigint {
   return digest.value
 }
 
+/** The number of a node of the tree. */
+export function numberOf(path: string, node: TreeNode): number {
+  return nodeDigest(contentOf(path, node), statOf(node))
+}
+
+function contentOf(path: string, node: TreeNode): number {
+  return contentDigest(path, node.dataLength === 0 ? null : node.data)
+}
+
+function statOf(node: TreeNode): PersistedStat {
+  const { czxid, mzxid, pzxid, ctime, mtime, version, aversion, childCreates, ownership } = node
+  const ephemeralOwner = ownerNumberOf(ownership)
+  return { czxid, mzxid, pzxid, ctime, mtime, version, cversion: childCreates, aversion, ephemeralOwner }
+}
+
 function aheadOf(path: string, node: TreeNode): Ahead {
-  const content = isDigested(path) ? contentDigest(path, node.dataLength === 0 ? null : node.data) : 0
-  const ahead = new Ahead(path, content, ownerNumberOf(node.ownership), node.czxid, node.ctime)
-  ahead.mzxid = node.mzxid
-  ahead.pzxid = node.pzxid
-  ahead.mtime = node.mtime
-  ahead.version = node.version
-  ahead.cversion = node.childCreates
-  ahead.aversion = node.aversion
+  const stat = statOf(node)
+  const content = isDigested(path) ? contentOf(path, node) : 0
+  const ahead = new Ahead(path, content, stat.ephemeralOwner, stat.czxid, stat.ctime)
+  ahead.mzxid = stat.mzxid
+  ahead.pzxid = stat.pzxid
+  ahead.mtime = stat.mtime
+  ahead.version = stat.version
+  ahead.cversion = stat.cversion
+  ahead.aversion = stat.aversion
   ahead.numChildren = node.numChildren
   ahead.number = nodeDigest(content, ahead)
   return ahead

@@ -118,7 +118,7 @@ export class Snapshot {
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#tree.closeImage(this.#image)
+    this.#tree.removeWitness(this.#image)
     this.#onClose(this)
   }
 

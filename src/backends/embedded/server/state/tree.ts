@@ -8,7 +8,8 @@
  * Cost      a look-up by path: one by name for each of its segments. Create, change, delete: a few of them, and a count
  *           at each node above. How many nodes there are below one is known.
  * Quotas    the numbers of quotas are kept with every change; see quotas.ts.
- * Images    whatever changes a node shows it to the open images first, and its parent; see tree-image.ts.
+ * Witnesses whatever changes a node shows it to them first, and its parent: images (tree-image.ts), and the digest of a
+ *           replay (replay-digest.ts).
  * Source    DataTree.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -44,6 +45,11 @@ const SLASH = 0x2f
 /** Most bytes beside its data that a node may keep in memory along with it. */
 const KEPT_BYTES_MAX = 1_024
 
+/** Is shown each node before it changes or goes. */
+export interface Witness {
+  keep(path: string, node: TreeNode): void
+}
+
 /** Children of one node that are deleted together. */
 interface Leaving {
   readonly parent: TreeNode
@@ -65,7 +71,7 @@ export class Tree {
   /** Paths of container and TTL nodes. */
   readonly #mortals = new Set<string>()
   readonly #quotas = new Quotas()
-  readonly #images = new Set<TreeImage>()
+  readonly #witnesses = new Set<Witness>()
   #dataBytes = 0
   /** While a log is replayed. */
   #slab: Slab | null = null
@@ -389,19 +395,24 @@ export class Tree {
    */
   openImage(zxid: bigint): TreeImage {
     const image = new TreeImage(this, zxid)
-    this.#images.add(image)
+    this.addWitness(image)
     return image
   }
 
-  /** Closes an image: it is shown nothing more. */
-  closeImage(image: TreeImage): void {
-    this.#images.delete(image)
+  /** Shows a witness, from now on, each node before it changes or goes. */
+  addWitness(witness: Witness): void {
+    this.#witnesses.add(witness)
+  }
+
+  /** Shows a witness nothing more; an image is closed by it. */
+  removeWitness(witness: Witness): void {
+    this.#witnesses.delete(witness)
   }
 
   /** To be called before a node changes or goes. */
   #keep(path: string, node: TreeNode): void {
-    if (this.#images.size === 0) return
-    for (const image of this.#images) image.keep(path, node)
+    if (this.#witnesses.size === 0) return
+    for (const witness of this.#witnesses) witness.keep(path, node)
   }
 
   #existing(path: string): TreeNode {

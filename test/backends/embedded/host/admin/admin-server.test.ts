@@ -398,6 +398,18 @@ describe('the AdminServer', () => {
     for (const headers of taken) expect((await ask(port, '/commands/ruok', headers)).status).toBe(200)
   })
 
+  it('believes no header of a proxy, and has no command that copies or replaces data', async () => {
+    const [port = 0] = alone.adminPorts
+    const posed = { 'X-Forwarded-For': '10.0.0.1', 'X-Forwarded-Host': 'localhost', Forwarded: 'for=10.0.0.1' }
+    for (const headers of [posed, { ...posed, Authorization: 'digest super:test' }]) {
+      const { status, text } = await ask(port, '/commands/connections', headers)
+      expect(status).toBe(200)
+      expect(text).not.toContain('10.0.0.1')
+      expect((await ask(port, '/commands/ruok', { ...headers, Host: 'elsewhere.example' })).status).toBe(403)
+    }
+    for (const name of ['snapshot', 'restore', 'snap', 'shutdown', 'stop']) expect(COMMAND_NAMES).not.toContain(name)
+  })
+
   it('has a bound for connections, and ends those that send no request in time', async () => {
     const { port } = await adminOver()
     const slow = Array.from({ length: CONNECTIONS_MAX }, () => dial(port))

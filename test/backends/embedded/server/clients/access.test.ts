@@ -115,6 +115,28 @@ describe('who a client is', () => {
   })
 })
 
+describe('the list of a node', () => {
+  it('is told to who may read or change it alone, and its hashes to who may change it', () => {
+    const cluster = ensemble()
+    const [ann, bob, other] = [cluster.client(1), cluster.client(1), cluster.client(1)]
+    addauth(cluster, ann, 'ann:secret')
+    addauth(cluster, bob, 'bob:secret')
+    expect(create(cluster, bob, '/bobs', MINE)).toBe(Err.ok)
+    const listOf = (client: TestConnection, path: string): Reply | undefined =>
+      ask(cluster, client, { op: OpCode.getAcl, body: { path } })
+    const own = listOf(bob, '/bobs')?.body as { readonly acl: readonly Acl[] } | undefined
+    const bobs = { perms: Perm.read, scheme: 'digest', id: own?.acl[0]?.id ?? '' }
+    expect(create(cluster, ann, '/anns', [...MINE, bobs])).toBe(Err.ok)
+    const ids = (client: TestConnection): string[] => {
+      const { acl } = listOf(client, '/anns')?.body as { readonly acl: readonly Acl[] }
+      return acl.map(({ id }) => id)
+    }
+    expect(ids(ann)).toEqual([expect.stringMatching(/^ann:.{20,}=$/), expect.stringMatching(/^bob:.{20,}=$/)])
+    expect(ids(bob)).toEqual(['ann:x', 'bob:x'])
+    expect(listOf(other, '/anns')).toMatchObject({ err: Err.noAuth, body: null })
+  })
+})
+
 describe('an event', () => {
   it('goes to who may read the node, and nobody else', () => {
     const cluster = ensemble()

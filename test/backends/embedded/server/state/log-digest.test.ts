@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parentOf } from '../../../../../src/core/path.ts'
 import { LogDigest, treeDigestOf } from '../../../../../src/backends/embedded/server/state/log-digest.ts'
+import { ReplayDigest } from '../../../../../src/backends/embedded/server/state/replay-digest.ts'
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
 import { StateReader } from '../../../../../src/backends/embedded/server/state/state-reader.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
@@ -22,6 +23,7 @@ class Run {
   readonly digest = new LogDigest(this.state, treeDigestOf(this.state))
   #future = new State()
   #log: Transaction[] = []
+  readonly #applied: Transaction[] = []
   #zxid = 0n
 
   constructor(seed: number) {
@@ -46,6 +48,25 @@ class Run {
   end(): void {
     this.#apply(this.#log.length)
     expect(treeDigestOf(this.state)).toBe(treeDigestOf(this.#future))
+  }
+
+  /** Applies all that was applied once more, and reckons now and then. */
+  replay(): void {
+    const state = new State()
+    const digest = new ReplayDigest(state, treeDigestOf(state))
+    const due: bigint[] = []
+    for (const transaction of this.#applied) {
+      const isDue = digest.applied(state.apply(transaction))
+      if (isDue) due.push(state.lastZxid)
+      if (isDue || this.#random.chance(0.2)) expect(digest.reckon()).toBe(treeDigestOf(state))
+    }
+    const ended = digest.end()
+    expect(ended.history).toEqual(this.digest.history)
+    expect(due).toEqual(ended.history.map(({ zxid }) => zxid))
+    const zxid = state.lastZxid + 1n
+    const header = { clientId: 1n, cxid: 1, zxid, time: 1, type: OpCode.setData }
+    const transaction: Transaction = { header, txn: { type: header.type, body: { path: '/', data: null, version: 1 } } }
+    expect(ended.add(transaction)).toBe(this.digest.add(transaction))
   }
 
   #session(): TxnBody {
@@ -107,6 +128,7 @@ class Run {
     for (const transaction of this.#log.splice(0, count)) {
       expect(this.digest.take(transaction.header.zxid)).toEqual(transaction)
       this.state.apply(transaction)
+      this.#applied.push(transaction)
     }
     this.digest.applied()
   }
@@ -127,6 +149,7 @@ describe('digests of a log', () => {
       const run = new Run(seed)
       for (let step = 0; step < STEPS; step++) run.step()
       run.end()
+      run.replay()
     }
   })
 

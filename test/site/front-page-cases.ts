@@ -1,7 +1,6 @@
 /**
- * The site in real Chromium: the live ensemble of its front page, which really crashes, is cut off and is paused; that
- * pages are accessible in both themes and on a small screen; and the search. With QUORATE_PICTURES=1 it writes the
- * picture of the front page.
+ * The cases of the site in real Chromium: the live ensemble of its front page, which really crashes, is cut off and is paused; that
+ * pages are accessible in both themes and on a small screen; and the search.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,9 +8,9 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Page } from 'playwright-core'
 import { PageRig, chromiumMissing } from '../dashboard/page-rig.ts'
-import { SiteServer, builtSite, filesOf } from './site-rig.ts'
+import { SiteServer, filesOf } from './site-rig.ts'
 
-const START_MS_MAX = 600_000
+const CASE_MS_MAX = 180_000
 const SHOWN_MS_MAX = 60_000
 /** The servers, the clients and what drives them; the drawing is a part of the theme. */
 const DEMO_BYTES_MAX = 106 * 1_024
@@ -20,7 +19,18 @@ const SMALL = { width: 360, height: 740 }
 
 const skipped = chromiumMissing === null ? '' : ` (${chromiumMissing})`
 
-describe.skipIf(chromiumMissing !== null)(`the site in Chromium${skipped}`, { timeout: START_MS_MAX }, () => {
+/**
+ * Adds the cases.
+ *
+ * @param built - the folder of the built site, once there is one; it is removed in the end
+ */
+export function addFrontPageCases(built: () => string): void {
+  describe.skipIf(chromiumMissing !== null)(`the site in Chromium${skipped}`, { timeout: CASE_MS_MAX }, () => {
+    addCases(built)
+  })
+}
+
+function addCases(built: () => string): void {
   let pages: PageRig
   let server: SiteServer
   let page: Page
@@ -35,10 +45,10 @@ describe.skipIf(chromiumMissing !== null)(`the site in Chromium${skipped}`, { ti
   }
 
   beforeAll(async () => {
-    pages = await PageRig.start(builtSite)
+    pages = await PageRig.start(() => Promise.resolve(built()))
     server = await SiteServer.start(pages.folder)
     page = await open('/')
-  }, START_MS_MAX)
+  })
 
   afterAll(async () => {
     await pages.close()
@@ -170,4 +180,4 @@ describe.skipIf(chromiumMissing !== null)(`the site in Chromium${skipped}`, { ti
     await own.waitForURL(/fair-lock#fencing/)
     await own.context().close()
   })
-})
+}
