@@ -168,8 +168,7 @@ class ChaosRun {
       return []
     })))
     const dumps = read.flat()
-    const registers = this.#isMixed ? new Load([], this.#random, () => undefined).told.registers : told.registers
-    this.#complaints.push(...complaintsOf(dumps, { ...told, registers }))
+    this.#complaints.push(...complaintsOf(dumps, told, { areSyncsWeak: this.#isMixed }))
     const { created, calls, leases, published } = told
     this.#say(`${created.length} nodes, ${calls} calls of registers, ${leases} leases, ${published} values`)
     this.#say(`${dumps[0]?.size ?? 0} nodes below ${ROOT} on each server`)

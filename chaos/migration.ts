@@ -110,7 +110,7 @@ export class Migration {
     await this.#load.pause()
     const { ids } = this.#ensemble
     const dumps = await Promise.all(ids.map((id) => dumpOf(this.#ensemble.address(id))))
-    this.#complaints.push(...complaintsOf(dumps, this.#load.told, this.#load.told.present))
+    this.#complaints.push(...complaintsOf(dumps, this.#load.told, { present: this.#load.told.present }))
     for (const id of ids) {
       const [mismatches] = /zk_digest_mismatches_count\t[1-9]\d*/.exec(await this.#ensemble.ask(id, 'mntr')) ?? []
       if (mismatches !== undefined) this.#complaints.push(`server ${id}: ${mismatches}`)

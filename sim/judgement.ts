@@ -95,7 +95,9 @@ class StateDraft {
   #create(part: CreatePart): Part | number {
     const mode = modeOf(part)
     if (mode === null) return Err.badArguments
-    if (mode.kind === 'ephemeral' && !this.#model.isOpen(this.#header.clientId)) return Err.sessionExpired
+    if (mode.kind === 'ephemeral' && !this.#model.isOpen(this.#header.clientId)) {
+      return this.#model.localSessions === 'only' ? Err.ephemeralOnLocalSession : Err.sessionExpired
+    }
     const { path: prefix, data } = part.body
     if (!prefix.includes('/')) return Err.badArguments
     const parentPath = prefix.slice(0, prefix.lastIndexOf('/')) || '/'

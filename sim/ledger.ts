@@ -10,6 +10,8 @@
  * Cost      a look at one server per event; work in proportion to what is new.
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
+import { OpCode } from '../src/backends/wire/codes.ts'
+import { decodeTransaction } from '../src/backends/wire/transactions.ts'
 import type { LogEntry, PersistOperation } from '../src/backends/embedded/server/zab/journal.ts'
 import type { DiskOperation } from '../src/testing/simulation/disk.ts'
 import type { Check } from './check.ts'
@@ -87,7 +89,7 @@ interface Place {
 export class Ledger implements Check {
   readonly name = 'ledger'
   readonly covers = ['P3', 'P5', 'P6', 'P7', 'P8', 'P11', 'P12']
-  readonly model = new Model()
+  readonly model: Model
   readonly mirrors: readonly DiskMirror[]
   readonly #world: CheckedWorld
   readonly #configurations: Configurations
@@ -109,6 +111,7 @@ export class Ledger implements Check {
   /** Begins to look at the disks of a world that has not run yet. */
   constructor(world: CheckedWorld) {
     this.#world = world
+    this.model = new Model(world.options.server?.localSessions)
     this.#configurations = new Configurations(world)
     this.#counterMax = world.options.server?.epochCounterMax ?? SERVER_DEFAULTS.epochCounterMax
     this.mirrors = world.servers.map(({ id }) => new DiskMirror(id))
@@ -185,6 +188,28 @@ export class Ledger implements Check {
     if (log === undefined) return this.voters
     const open = log.filter((entry) => entry.zxid > last && entry.zxid <= zxid)
     return this.#configurations.lacking(open, (id) => this.holdersOf(id))
+  }
+
+  /** The last transaction that is on the disks of a majority; nobody may have applied it yet. */
+  get durableZxid(): bigint {
+    return this.#unapplied().reduce((last, { zxid }) => max(last, zxid), this.#committed.at(-1)?.zxid ?? 0n)
+  }
+
+  /** Whether the end of a session is on the disks of a majority, and nobody has applied it yet. */
+  isEnding(sessionId: bigint): boolean {
+    return this.#unapplied().some(({ txn }) => {
+      const { header } = decodeTransaction(txn)
+      return header.type === OpCode.closeSession && header.clientId === sessionId
+    })
+  }
+
+  /** The transactions that are on the disks of a majority, and that nobody has applied. */
+  #unapplied(): readonly LogEntry[] {
+    const last = this.#committed.at(-1)?.zxid ?? 0n
+    return this.mirrors.flatMap((mirror) => {
+      const later = mirror.entries.slice(mirror.countThrough(last))
+      return later.filter(({ zxid }) => this.lacking(mirror.server, zxid) === null)
+    })
   }
 
   /** Tells someone of what happens from now on. */

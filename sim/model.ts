@@ -13,6 +13,7 @@ import { nameOf, parentOf } from '../src/core/path.ts'
 import { OpCode } from '../src/backends/wire/codes.ts'
 import { decodeTransaction } from '../src/backends/wire/transactions.ts'
 import type { Transaction, TxnBody, TxnHeader } from '../src/backends/wire/transactions.ts'
+import type { LocalSessionsMode } from '../src/backends/embedded/server/ports.ts'
 import { Violation } from './check.ts'
 import { Timeline } from './timeline.ts'
 
@@ -122,12 +123,15 @@ export class Model {
   readonly #sessions = new Map<bigint, ModelSession>()
   readonly #owned = new Map<bigint, Set<string>>()
   readonly #replayed = new Map<bigint, Replayed>()
+  /** Whether the servers know new sessions alone. */
+  readonly localSessions: LocalSessionsMode
   #zxid = 0n
   #nodeCount = 0
   #sessionCount = 0
 
   /** Makes the state that every ensemble begins with. */
-  constructor() {
+  constructor(localSessions: LocalSessionsMode = 'off') {
+    this.localSessions = localSessions
     const header = { clientId: 0n, cxid: 0, zxid: 0n, time: 0, type: OpCode.create }
     for (const path of FIRST_PATHS) {
       this.#put(path, 0n, newNode(header, 'persistent', NO_BYTES, 0))
@@ -170,6 +174,11 @@ export class Model {
   /** Whether a session is open now. */
   isOpen(sessionId: bigint): boolean {
     return this.#sessions.get(sessionId)?.closedZxid === null
+  }
+
+  /** Whether a session is one that a server alone knows, or knew: its beginning is in no transaction. */
+  isLocal(sessionId: bigint): boolean {
+    return this.localSessions !== 'off' && !this.#sessions.has(sessionId)
   }
 
   /** A node as it was once everything up to this zxid was done; null if it was not there. */
@@ -244,9 +253,10 @@ export class Model {
     }
   }
 
-  /** A session's transactions are made while it is open. */
+  /** A session's transactions are made while it is open; when a local one ends is no matter of the history. */
   #expectOpen(header: TxnHeader): void {
-    expect(this.isOpen(header.clientId), () => `${describe(header)} of a session that is not open`)
+    const isOpen = this.isOpen(header.clientId) || this.isLocal(header.clientId)
+    expect(isOpen, () => `${describe(header)} of a session that is not open`)
   }
 
   #part(txn: TxnBody, header: TxnHeader, changes: ModelChange[]): PartResult {
@@ -300,6 +310,8 @@ export class Model {
     this.#put(parentPath, header.zxid, { ...parent, creates, pzxid: header.zxid })
     this.#nodeCount += 1
     this.#namesOf(parentPath).change(header.zxid, nameOf(path), true)
+    const isOwned = kind !== 'ephemeral' || this.isOpen(header.clientId)
+    expect(isOwned, () => `${describe(header)} creates ${path} for a session that owns nothing`)
     if (kind === 'ephemeral') ownedSet(this.#owned, header.clientId).add(path)
     this.#changed({ type: 'created', path }, header, changes)
     return { type: 'create', path, stat: statOf(node) }
@@ -351,7 +363,7 @@ export class Model {
   }
 
   #closeSession(header: TxnHeader, paths: readonly string[], changes: ModelChange[]): void {
-    this.#expectOpen(header)
+    expect(this.isOpen(header.clientId), () => `${describe(header)} ends a session that is not open`)
     const owned = this.ephemeralsOf(header.clientId)
     expect(owned.length === paths.length && [...paths].sort().every((path, i) => path === owned[i]), () => {
       return `session ${header.clientId} ends with ${paths.join(' ')}, it owns ${owned.join(' ')}`

@@ -42,7 +42,7 @@ export interface PhasesOptions {
   readonly random: SeededRandom
   readonly config: Pick<
     ServerConfig,
-    'tickMs' | 'notificationTicksMax' | 'initLimitTicks' | 'syncLimitTicks' | 'reconfigurable'
+    'tickMs' | 'notificationTicksMax' | 'initLimitTicks' | 'syncLimitTicks' | 'reconfigurable' | 'localSessions'
   >
   readonly sessionTimeoutMs: number
   readonly onPhase: (text: string) => void
@@ -198,10 +198,11 @@ export class Phases {
     const isAlone = new Promise<void>((resolve) => {
       this.#goOnAlone = resolve
     })
+    const mode = config.localSessions === 'only' ? 'persistent' : 'ephemeral'
     return world.addClient(async (client, node) => {
       for (;;) {
         try {
-          await client.create(`${WITNESS_PATH}-${node.name}`, node.name, { mode: 'ephemeral' })
+          await client.create(`${WITNESS_PATH}-${node.name}`, node.name, { mode })
           break
         } catch (error) {
           if (!(error instanceof CoordinationError)) throw error
@@ -239,7 +240,8 @@ export class Phases {
     return this.#core.every((server) => {
       const status = server.status()
       if (status?.serving !== true || status.zxid !== zxid) return false
-      return status.sessions === 0 && status.watches === 0 && status.connections === 0
+      const { sessions, localSessions, watches, connections } = status
+      return sessions === 0 && localSessions === 0 && watches === 0 && connections === 0
     })
   }
 
@@ -251,9 +253,10 @@ export class Phases {
     return this.#core.map((server) => {
       const status = server.status()
       if (status === null) return `${server.node.name} down`
-      const { role, serving, epoch, zxid, sessions, watches, connections } = status
+      const { role, serving, epoch, zxid, sessions, localSessions, watches, connections } = status
       const state = `${role}${serving ? '' : ' not serving'} epoch=${epoch} zxid=0x${zxid.toString(16)}`
-      return `${server.node.name} ${state} sessions=${sessions} watches=${watches} connections=${connections}`
+      const clients = `sessions=${sessions} local=${localSessions} watches=${watches} connections=${connections}`
+      return `${server.node.name} ${state} ${clients}`
     }).join('; ')
   }
 }

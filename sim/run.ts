@@ -25,6 +25,8 @@ import type { ProbeName } from '../src/testing/simulation/probes.ts'
 import type { Draw, ProfileName } from '../src/testing/simulation/profiles.ts'
 import { ServerProbes } from './server-probes.ts'
 import type { MakeWorkload } from './workload.ts'
+import { SocketPeers } from './sockets/socket-peers.ts'
+import { UnseenMoves } from './unseen-moves.ts'
 import { WORKLOADS } from './workloads/all.ts'
 import { Tap } from './tap.ts'
 import { World } from '../src/testing/simulation/world.ts'
@@ -126,8 +128,10 @@ class Run {
     const makeWorkload = workloads[draw.workload]
     if (makeWorkload === undefined) throw new RangeError(`there is no workload ${draw.workload}`)
     const probes = this.#probes
+    if (draw.sockets === true) new SocketPeers(world, random.fork('sockets'))
     const tap = new Tap(world)
     tap.observe(new ClientProbes(probes, world.kernel))
+    tap.observe(new UnseenMoves(world, tap, random.fork('unseen moves'), probes, draw.unseenMoveChance ?? 0))
     const ledger = new Ledger(world)
     const checks = createChecks(world, tap, ledger)
     const owners = new Owners()

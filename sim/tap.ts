@@ -38,6 +38,8 @@ export interface TapConnection {
   readonly server: number
   /** 0n until the server has answered the ConnectRequest. */
   sessionId: bigint
+  /** The session that its client has asked for; 0n for a new one. */
+  askedId: bigint
   /** Requests without a reply, in order; pings, which are answered apart, are not among them. */
   readonly sent: Fifo<SentRequest>
 }
@@ -128,12 +130,15 @@ export class Tap implements NetworkTap {
   }
 
   opened(connection: number, client: SimNode, server: number): void {
-    this.#connections.set(connection, { number: connection, client, server, sessionId: 0n, sent: new Fifo() })
+    const opened = { number: connection, client, server, sessionId: 0n, askedId: 0n, sent: new Fifo<SentRequest>() }
+    this.#connections.set(connection, opened)
   }
 
   clientSent(number: number, message: ClientMessage): void {
     const connection = this.#connections.get(number)
-    if (connection === undefined || message.kind !== 'request') return
+    if (connection === undefined) return
+    if (message.kind === 'connect') connection.askedId = message.request.sessionId
+    if (message.kind !== 'request') return
     const { request } = message
     const session = this.#session(connection.sessionId)
     const { nowMs } = this.#world.kernel

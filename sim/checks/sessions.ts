@@ -8,6 +8,10 @@
  *      believed of each other.
  * S3   an id is opened once, does nothing after its end, and is attached by no server that has seen its end.
  * S4   a session that is not heard of ends in time, as long as somebody leads.
+ * S5   a client is told that its session is over only when it is: its end is on the disks of a majority. Otherwise what
+ *      is still on its way may be done, and what it owns is there until another end. After that nothing of it is done,
+ *      a local one or not.
+ * S6   a local session is attached by the server alone that began it.
  */
 import { OpCode } from '../../src/backends/wire/codes.ts'
 import type { Packet } from '../../src/backends/wire/packets.ts'
@@ -40,9 +44,15 @@ interface Reported {
   readonly sessionIds: readonly bigint[]
 }
 
+/** A session that one server alone knows, as far as the replay can tell. */
+interface LocalSession {
+  readonly server: number
+  readonly timeoutMs: number
+}
+
 export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'sessions'
-  readonly covers = ['S1', 'S2', 'S3', 'S4']
+  readonly covers = ['S1', 'S2', 'S3', 'S4', 'S5', 'S6']
   readonly #world: CheckedWorld
   readonly #ledger: Ledger
   readonly #tap: Tap
@@ -56,6 +66,9 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly #ledSince: number[]
   /** By link. */
   readonly #reported = new Map<number, Reported[]>()
+  readonly #locals = new Map<bigint, LocalSession>()
+  /** By session whose client was told that it is over, the last transaction that may have been done by then. */
+  readonly #toldOver = new Map<bigint, bigint>()
   #eventsSeen = 0
   #leaderSinceMs: number | null = null
 
@@ -94,15 +107,29 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     }
   }
 
-  committed({ transaction: { header, txn } }: Replayed): void {
+  committed({ transaction: { header, txn }, results }: Replayed): void {
+    const isDone = txn.type !== OpCode.closeSession && !results.some(({ type }) => type === 'error')
+    if (isDone && header.zxid > (this.#toldOver.get(header.clientId) ?? header.zxid)) {
+      this.#fail(`S5: the client of session ${header.clientId} was told that it is over, and ${header.zxid} was done`)
+    }
+    if (txn.type === OpCode.createSession) this.#locals.delete(header.clientId)
     if (txn.type !== OpCode.closeSession) return
     for (const heard of this.#heard) heard.delete(header.clientId)
     // The servers' own requests have no number: this is an expiry.
     if (header.cxid === 0) this.#expectNoLease(header.clientId)
   }
 
-  attached({ server, sessionId }: TapConnection, { timeOut }: ConnectResponse): void {
-    if (timeOut <= 0) return
+  attached({ server, sessionId, askedId }: TapConnection, { timeOut }: ConnectResponse): void {
+    if (timeOut <= 0) {
+      const isKnown = this.#ledger.model.isOpen(askedId) && !this.#ledger.isEnding(askedId)
+      if (isKnown) this.#fail(`S5: server ${server} said that session ${askedId} is over, which is open`)
+      if (!this.#toldOver.has(askedId)) this.#toldOver.set(askedId, this.#ledger.durableZxid)
+      return
+    }
+    if (this.#ledger.model.isLocal(sessionId)) {
+      this.#attachedLocal(server, sessionId, askedId, timeOut)
+      return
+    }
     const session = this.#ledger.model.sessions.get(sessionId)
     if (session === undefined) this.#fail(`S3: server ${server} attached session ${sessionId}, which was never opened`)
     const { closedZxid } = session
@@ -113,6 +140,12 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     if (session.timeoutMs !== timeOut) {
       this.#fail(`S3: server ${server} attached session ${sessionId} with ${timeOut} ms, it has ${session.timeoutMs}`)
     }
+  }
+
+  #attachedLocal(server: number, sessionId: bigint, askedId: bigint, timeoutMs: number): void {
+    const isOwn = askedId === 0n || this.#locals.get(sessionId)?.server === server
+    if (!isOwn) this.#fail(`S6: server ${server} attached the local session ${sessionId} of another one`)
+    this.#locals.set(sessionId, { server, timeoutMs })
   }
 
   afterEvent(): void {
@@ -147,7 +180,7 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   }
 
   #expired(server: number, sessionId: bigint): void {
-    const session = this.#ledger.model.sessions.get(sessionId)
+    const session = this.#ledger.model.sessions.get(sessionId) ?? this.#locals.get(sessionId)
     if (session === undefined) return
     const clockMs = this.#clockMs(server)
     const turnMs = this.#turnMs(server)

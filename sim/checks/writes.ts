@@ -84,6 +84,8 @@ export class WritesCheck implements Check, TapObserver, LedgerListener {
       this.#fail(`C2: session ${sessionId} got a reply to ${reply.xid}, the next was ${sent?.request.xid ?? 'none'}`)
     }
     if (!isWrite(sent.request)) return
+    // The end of a local session is in no transaction.
+    if (sent.request.op === OpCode.closeSession && this.#ledger.model.isLocal(sessionId) && reply.err === Err.ok) return
     const where = `request ${reply.xid} of session ${sessionId}`
     const zxid = hex(reply.zxid)
     const replayed = this.#ledger.model.replayed(reply.zxid)

@@ -10,6 +10,7 @@ import { LOCK_MUTANTS } from './locks.ts'
 import type { Mutant } from './mutant.ts'
 import { ONCE_MUTANTS } from './once.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
+import { PEER_MUTANTS } from './peers.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
 import { RECONFIGURATION_MUTANTS } from './reconfiguration.ts'
 import { SERVICE_MUTANTS } from './service.ts'
@@ -35,6 +36,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...COUNTER_MUTANTS,
   ...TRANSACTION_MUTANTS,
   ...SERVICE_DISCOVERY_MUTANTS,
+  ...PEER_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

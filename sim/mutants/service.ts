@@ -10,6 +10,7 @@ const LOCAL_SESSIONS_TEST = 'test/backends/embedded/server/local-sessions.test.t
 const OUTSTANDING = 'backends/embedded/server/writes/outstanding.ts'
 const PREPARE = 'backends/embedded/server/writes/prepare.ts'
 const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
+const SESSION_ENDS_TEST = 'test/backends/embedded/server/clients/session-ends.test.ts'
 const SESSION_TABLE = 'backends/embedded/server/state/session-table.ts'
 const SESSION_TRACKER = 'backends/embedded/server/writes/session-tracker.ts'
 const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
@@ -83,14 +84,23 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         to: 'this.#requests.receiveRequest(connection, message), this.#attend(connection, message)',
       },
     ],
-    expected: { test: LOCAL_SESSIONS_TEST, named: 'becomes one of the ensemble before its first ephemeral node' },
+    profile: 'local-sessions',
+    expected: { seeds: 10, seedsWithoutAssertions: 10, likely: 0 },
   },
   {
     name: 'local-session-outlives-its-end',
     breaks: 'A leader does what is on its way of a local session of which its client was told that it is over.',
     kin: 'ZooKeeper as it is: a client told that its session is over has its late writes done',
-    edits: [{ file: SEQUENCER, from: 'this.#turnedAway.add(sessionId, passwd)', to: 'void 0' }],
-    expected: { test: LOCAL_SESSIONS_TEST, named: 'does nothing any more, not even what was on its way' },
+    edits: [{ file: SEQUENCER, from: 'this.#turnedAway?.add(sessionId, passwd)', to: 'void 0' }],
+    profile: 'local-sessions',
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 24 },
+  },
+  {
+    name: 'local-session-of-others',
+    breaks: 'A leader that remembers nobody whom it has turned away does what local sessions of other servers ask for.',
+    kin: 'decision 0028',
+    edits: [{ file: SEQUENCER, from: 'localPasswd) === false', to: 'localPasswd) !== true' }],
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'writes nothing and is never one of the ensemble' },
   },
   {
     name: 'upgrade-called-over',
@@ -109,6 +119,21 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       to: '`${sessionId}:${passwd.length}`',
     }],
     expected: { test: LOCAL_SESSIONS_TEST, named: 'is not harmed by one who does not know its password' },
+  },
+  {
+    name: 'end-told-unconfirmed',
+    breaks: 'A leader says that a session is over before a majority has confirmed the leader, and that end.',
+    kin: 'LeaderSessionTracker and LearnerHandler of ZooKeeper, which ask nobody',
+    edits: [{ file: LEADING, from: 'if (answer.valid)', to: 'if (true)' }],
+    expected: { seeds: 200, seedsWithoutAssertions: 200, likely: 39 },
+  },
+  {
+    name: 'end-told-by-deposed',
+    breaks: 'A leader says that a session is over once what it has proposed is committed, and asks no majority.',
+    kin: 'decision 0029',
+    edits: [{ file: QUORUM_ROUNDS, from: 'sync.round > confirmed', to: 'sync.syncId >= 0 && sync.round > confirmed' }],
+    // In none of 200 seeds: it takes a client that moves to the wrong side before it has seen anything.
+    expected: { test: SESSION_ENDS_TEST, named: 'tells nobody at it that a session is over which began under' },
   },
   {
     name: 'sync-without-majority',

@@ -127,7 +127,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'records-are-believed',
     breaks: 'A record whose checksum is wrong is believed.',
     kin: 'ZOOKEEPER-596',
-    edits: [{ file: SCANNER, from: 'view.getUint32(4) === adler32(', to: 'view.getUint32(4) >= 0 || adler32(' }],
+    edits: [{ file: SCANNER, from: '>>> 0 === window.adler32(', to: '>>> 0 >= 0 * window.adler32(' }],
     ...FILES_WORLD,
     expected: { ...SOON, likely: 3 },
   },
@@ -206,7 +206,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'change-of-voters-is-committed',
     breaks: 'The only voter applies from its log what makes others vote, and what comes after it, without their word.',
     kin: 'the bug in single-server membership changes of Raft (raft-dev, July 2015)',
-    edits: [{ file: RECOVERY, from: '||= txn.type === OpCode.reconfig', to: '||= txn.type === null' }],
+    edits: [{ file: RECOVERY, from: 'transaction.txn.type !== OpCode.reconfig', to: 'transaction.txn.type !== null' }],
     expected: { ...RECOVERY_TEST, named: 'is kept from where it makes the voters three' },
   },
   {

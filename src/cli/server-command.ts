@@ -67,6 +67,7 @@ options:
   --admin-port PORT               the AdminServer's, over HTTP on 127.0.0.1; 0 for any that is free. None by default
   --myid N                        which server.N it is; by default the file myid in its data directory says
   --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
+  --audit                         a line in the log for each change that a client asks for
   --log FORMAT                    text, or json for programs; the log goes to standard error
   --log-level LEVEL               error, warn, info or debug; info
   --dashboard                     serve the dashboard too, on ${DASHBOARD_HOST}, for reading
@@ -250,7 +251,7 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const clientPortAddress =
     values['client-port-address'] ?? cfg?.clientPortAddress ?? (cfg === null ? CLIENT_PORT_ADDRESS : ANY_ADDRESS)
   const drain = given('drainMs', drainMsOf(values['drain-ms']))
-  const files = given('dataDir', values['data-dir'])
+  const files = { ...given('dataDir', values['data-dir']), ...given('audit', values.audit) }
   const options = { clientPortAddress, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
   const notices = cfg?.notices ?? []
   const hasDashboard = values.dashboard === true || values['dashboard-port'] !== undefined
@@ -282,6 +283,7 @@ const OPTIONS = {
   'drain-ms': { type: 'string' },
   'admin-port': { type: 'string' },
   myid: { type: 'string' },
+  audit: { type: 'boolean' },
   log: { type: 'string' },
   'log-level': { type: 'string' },
   dashboard: { type: 'boolean' },
@@ -348,6 +350,7 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('leaderServes', cfg.leaderServes),
     ...given('readOnlyMode', cfg.readOnlyMode),
     ...given('localSessions', cfg.localSessions),
+    ...given('audit', cfg.audit),
     ...given('reconfigEnabled', cfg.reconfigEnabled),
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),

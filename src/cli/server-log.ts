@@ -162,6 +162,8 @@ function entryOf(event: EnsembleEvent['event']): Line {
       const message = `has no majority: clients that ask for it may read, up to zxid ${zxid}`
       return { level: 'warn', message, fields: { zxid } }
     }
+    case 'audit':
+      return ofAudit(event)
     case 'expired': {
       const session = hex(event.sessionId)
       return { level: 'debug', message: `session ${session} has expired`, fields: { session } }
@@ -169,6 +171,26 @@ function entryOf(event: EnsembleEvent['event']): Line {
     default:
       return ofLife(event)
   }
+}
+
+/** The fields of ZooKeeper's audit log, in their order; what there is none of is left out. */
+function ofAudit({ sessionId, users, address, operation, path, nodeType, err }: Told<'audit'>): Line {
+  const fields = {
+    session: hex(sessionId),
+    user: users.join(','),
+    ip: address,
+    operation,
+    ...(path === null ? {} : { znode: path }),
+    ...(nodeType === null ? {} : { znode_type: nodeType }),
+    result: err === 0 ? 'success' : 'failure',
+    ...(err === 0 ? {} : { err }),
+  }
+  // A path may have spaces in it: no text of a client may look like another field.
+  const shown = (value: string | number): string | number => {
+    return typeof value === 'string' && /[\s"]/.test(value) ? JSON.stringify(value) : value
+  }
+  const message = Object.entries(fields).map(([name, value]) => `${name}=${shown(value)}`).join(' ')
+  return { level: 'info', message, fields }
 }
 
 function ofLife(event: Told<'looking' | 'elected' | 'synchronised' | 'serving' | 'started' | 'crashed'>): Line {

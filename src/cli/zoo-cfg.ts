@@ -46,6 +46,7 @@ export interface ZooCfg extends ZooCfgTls {
   readonly leaderServes: boolean | undefined
   readonly readOnlyMode: boolean | undefined
   readonly localSessions: 'upgradeable' | 'only' | undefined
+  readonly audit: boolean | undefined
   readonly reconfigEnabled: boolean | undefined
   /** The AdminServer's; undefined if there is to be none, which is the default here. */
   readonly adminPort: number | undefined
@@ -156,6 +157,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   'readonlymode.enabled': { check: flag, effect: 'ensemble' },
   localSessionsEnabled: { check: boolean, effect: 'ensemble' },
   localSessionsUpgradingEnabled: { check: boolean, effect: 'ensemble' },
+  'audit.enable': { check: flag, effect: 'used' },
   reconfigEnabled: { check: boolean, effect: 'used' },
   dynamicConfigFile: { check: anything, effect: 'used' },
   [INSECURE_KEY]: { check: boolean, effect: 'used' },
@@ -349,6 +351,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     leaderServes: entries.has('leaderServes') ? text('leaderServes') !== 'no' : undefined,
     readOnlyMode: isOn('readonlymode.enabled'),
     localSessions: isOn('localSessionsEnabled') ? localModeOf(isOn('localSessionsUpgradingEnabled')) : undefined,
+    audit: isOn('audit.enable'),
     reconfigEnabled: isOn('reconfigEnabled'),
     adminPort: adminPortOf(text, number),
     adminAddress: text('admin.serverAddress'),

@@ -77,4 +77,19 @@ describe('the log of a server', () => {
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(/error a client's connection was ended by an error of this server: Error: oops\\n +at /)
   })
+
+  it('tells who changed what by the fields of ZooKeeper, and takes no text of a client for one', () => {
+    const record = {
+      type: 'audit', sessionId: 0x10n, users: ['ip:10.0.0.9', 'digest:ann'], address: '10.0.0.9', operation: 'create',
+      path: '/a result=success', nodeType: 'persistent', err: -110,
+    } as const
+    const who = 'session=0x10 user=ip:10.0.0.9,digest:ann ip=10.0.0.9'
+    const what = 'operation=create znode="/a result=success" znode_type=persistent result=failure err=-110'
+    expect(logged({}, [record])).toEqual([`${TIME} info  ${who} ${what}\n`])
+    const closed = { ...record, operation: 'closeSession', path: null, nodeType: null, err: 0 } as const
+    expect(JSON.parse(logged({ format: 'json' }, [closed])[0] ?? '')).toEqual({
+      time: TIME, level: 'info', server: 2, event: 'audit', message: `${who} operation=closeSession result=success`,
+      session: '0x10', user: 'ip:10.0.0.9,digest:ann', ip: '10.0.0.9', operation: 'closeSession', result: 'success',
+    })
+  })
 })

@@ -108,7 +108,7 @@ export class ScriptedWorld implements CheckedWorld {
   readonly servers = [1, 2, 3].map((id) => new ScriptedServer(id))
   readonly events: WorldEvent[] = []
   readonly watchers: ((event: WorldEvent) => void)[] = []
-  readonly options = { server: { tickMs: 50 } }
+  readonly options: CheckedWorld['options']
   readonly network: { tap: NetworkTap | null } = { tap: null }
   readonly kernel = {
     nowMs: 0,
@@ -123,7 +123,8 @@ export class ScriptedWorld implements CheckedWorld {
   readonly client = new SimNode('c1', new SeededRandom(9), 0)
   #check: Check | null = null
 
-  constructor() {
+  constructor(server: NonNullable<CheckedWorld['options']['server']> = {}) {
+    this.options = { server: { tickMs: 50, ...server } }
     this.tap = new Tap(this)
     this.ledger = new Ledger(this)
   }

@@ -13,7 +13,7 @@ import { compileSimulationInto, scratchFolder } from '../support/compiled.ts'
 import { REGRESSIONS } from './regressions.ts'
 
 const PROCESSES = 2
-const SEEDS_A_PROFILE = 26
+const SEEDS_A_PROFILE = 23
 /** One seed in so many runs twice, and once more in this process. */
 const TWICE_EVERY = 20
 /** As long as it takes on two busy processors, and much more. */

@@ -22,6 +22,7 @@ export { EnsembleMember } from './member.ts'
 export type { MemberOptions } from './member-options.ts'
 export type { ClientTlsOptions, PeerTlsOptions, TlsFileOptions } from './tls-options.ts'
 export type { EmbeddedOptions } from './options.ts'
+export type { AuditRecord, AuditedOperation } from './server/ports.ts'
 export type { ServerEvent, ServerStatus } from './server/ready.ts'
 export type { Vote } from '../wire/packets.ts'
 

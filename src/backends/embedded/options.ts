@@ -140,6 +140,11 @@ export interface EmbeddedOptions {
    */
   readonly localSessions?: LocalSessionsMode
   /**
+   * Whether `onEvent` tells who changes what, or claims to be somebody, and with what result: ZooKeeper's
+   * `audit.enable`. Default false.
+   */
+  readonly audit?: boolean
+  /**
    * Whether clients may change the servers of an ensemble of processes by `reconfig`; if not, that is refused as
    * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6)
    * where it is on. Default false.
@@ -228,6 +233,7 @@ const DEFAULTS = Object.freeze({
   leaderServes: SERVER_DEFAULTS.leaderServes,
   readOnlyMode: false,
   localSessions: SERVER_DEFAULTS.localSessions,
+  audit: SERVER_DEFAULTS.audit,
   reconfigEnabled: SERVER_DEFAULTS.reconfigEnabled,
   superDigest: SERVER_DEFAULTS.superDigest,
   drainMs: 5_000,
@@ -262,6 +268,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   validateBoolean('leaderServes', all.leaderServes)
   validateBoolean('readOnlyMode', all.readOnlyMode)
   validateLocalSessions(all.localSessions)
+  validateBoolean('audit', all.audit)
   validateBoolean('reconfigEnabled', all.reconfigEnabled)
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
@@ -291,6 +298,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       leaderServes: all.leaderServes,
       readOnlyWaitTicks: all.readOnlyMode ? Math.ceil(readOnlyWaitMs / times.tickMs) : null,
       localSessions: all.localSessions,
+      audit: all.audit,
       reconfigEnabled: all.reconfigEnabled,
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,

@@ -138,6 +138,8 @@ export class SimNetwork {
   /** Likewise for a request of a client that a server is about to handle. */
   onRequest: ((client: string, server: string, op: number) => void) | null = null
   tap: NetworkTap | null = null
+  /** Other connections that stand on this network. */
+  readonly wires = new Set<{ cut(a: string, b: string): void }>()
   readonly #random: SeededRandom
   readonly #peers = new Map<number, Peer>()
   readonly #datagrams = new Map<string, Pipe<Uint8Array>>()
@@ -186,6 +188,7 @@ export class SimNetwork {
   cut(a: string, b: string): void {
     for (const link of this.#links.filter(({ there }) => there.pipe.connects(a, b))) this.#cutLink(link)
     for (const connection of this.#connections.filter(({ up }) => up.connects(a, b))) connection.reset()
+    for (const wire of this.wires) wire.cut(a, b)
   }
 
   // Servers

@@ -72,6 +72,7 @@ export const PROBES = Object.freeze({
   // Sessions
   'session-expired': 'the leader ended a session that was not heard of',
   'session-moved': 'a session moved to another server',
+  'session-moved-unseen': 'a client moved with a session of which it had seen no zxid',
   'session-refused': 'a session that was over was refused by another server',
   'write-forwarded': 'a follower forwarded a write',
   'client-suspended': 'a client lost its connection',

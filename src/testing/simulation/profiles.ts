@@ -47,6 +47,13 @@ export interface Draw {
   readonly files?: FileSettings
   /** The longest turns of the event loops that are busy, in milliseconds, by place. */
   readonly turnsMs?: Readonly<Record<Place, number>>
+  /** Whether the servers talk over sockets, by the transport of production; absent if not. */
+  readonly sockets?: true
+  /**
+   * Chance that a client loses its connection as soon as it has a session, so that it moves before it has seen a zxid;
+   * absent if that is left to the plan.
+   */
+  readonly unseenMoveChance?: number
   /** The faults, with their times. */
   readonly plan: Plan
 }
@@ -66,6 +73,10 @@ interface Profile {
   readonly longMemoryChance?: number
   /** Whether the servers of a run are changed while it goes on. */
   readonly canChange?: boolean
+  /** Whether the servers talk over sockets, by the transport of production. */
+  readonly hasSockets?: boolean
+  /** Whether the servers keep new sessions for themselves. */
+  readonly hasLocalSessions?: boolean
   /** Chance that a class of the profile is left out of a run. */
   readonly leftOut?: number
   /** Chance that some event loops of a run are busy, so that much is handled in one turn. */
@@ -97,6 +108,8 @@ export type ProfileName =
   | 'failpoints'
   | 'reconfiguration'
   | 'files'
+  | 'local-sessions'
+  | 'sockets'
 
 /** The profiles, by name. */
 const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
@@ -158,6 +171,21 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
     },
     everyTicks: [8, 40], leftOut: 0.2, tinyLimits: true, hasFiles: true, longMemoryChance: 0.6,
   },
+  // Whoever moves to another server has another session there: what is on its way from the one before must not be done.
+  'local-sessions': {
+    faults: {
+      'cut': 6, 'client-cut-off': 2, 'half-open': 2, 'clog': 3, 'one-way': 2, 'partition': 2, 'client-crash': 2,
+      'pause': 2, 'lose-answer': 3, 'crash-leader': 1, 'crash': 1, 'strand': 1, 'weather': 2,
+    },
+    everyTicks: [4, 30], leftOut: 0.2, hasLocalSessions: true, busyChance: 0.5,
+  },
+  'sockets': {
+    faults: {
+      'cut': 6, 'cut-after': 4, 'partition': 3, 'one-way': 3, 'clog': 3, 'bridge': 2, 'crash': 3, 'crash-leader': 3,
+      'strike': 3, 'half-open': 2, 'pause': 2, 'pause-leader': 1, 'crash-at-sync': 2, 'weather': 2, 'drift': 1,
+    },
+    everyTicks: [8, 50], leftOut: 0.3, hasSockets: true, busyChance: 0.5,
+  },
 })
 
 /** The names of all profiles. */
@@ -165,13 +193,16 @@ export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(P
 
 /** Those that chance may choose: seeds mean the same as before the others were there. */
 const CHOSEN_NAMES = PROFILE_NAMES.filter((name) => {
-  const { canChange = false, hasFiles = false } = PROFILES[name]
-  return !canChange && !hasFiles
+  const { canChange = false, hasFiles = false, hasLocalSessions = false, hasSockets = false }: Profile = PROFILES[name]
+  return !canChange && !hasFiles && !hasLocalSessions && !hasSockets
 })
 /** So many workloads were there when their draw was made to last. */
 const FIRST_WORKLOADS = 10
 /** Chance that the servers stand on files in a profile that does not ask for it. */
 const FILES_CHANCE = 1 / 16
+
+/** Chance that clients of a run move before they have seen a zxid. */
+const UNSEEN_MOVES_CHANCE = 1 / 6
 
 /** How long things go wrong, in ticks of the servers. */
 const SAFETY_TICKS_MIN = 300
@@ -180,6 +211,8 @@ const SAFETY_TICKS_MAX = 1_000
 const FIRST_FAULT_TICKS = 11
 /** How long a tick may be, in milliseconds: beside the longest ones networks and disks are fast. */
 const TICKS_MS: readonly number[] = Object.freeze([10, 20, 50, 100, 200, 500, 1_000])
+/** Pauses between dials are as long as in production. */
+const SOCKETS_TICK_MS_MIN = 200
 /** The slowest message of good weather, in milliseconds: it must not cost every leader its majority. */
 const TAIL_MS_MAX = 200
 /** Chance that event loops are busy, in a profile that does not say. */
@@ -217,7 +250,8 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
   const servers = drawUnless(options.servers, () => random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7]))
   const observers = drawUnless(options.servers === undefined ? undefined : 0, () => random.pick([0, 0, 0, 1, 2]))
   const clients = drawUnless(options.clients, () => random.between(2, 8))
-  const tickMs = random.pick(TICKS_MS)
+  const drawnTickMs = random.pick(TICKS_MS)
+  const tickMs = profile.hasSockets === true ? Math.max(drawnTickMs, SOCKETS_TICK_MS_MIN) : drawnTickMs
   const sessionTimeoutMs = SESSION_TICKS_MIN * tickMs * random.pick([1, 1.5, 2, 4])
   const safetyMs = random.between(SAFETY_TICKS_MIN, SAFETY_TICKS_MAX) * tickMs
   const scene = {
@@ -226,20 +260,23 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     clients: places('c', clients),
     sessionTimeoutMs, tickMs,
   }
+  const workload = drawUnless(options.workload, () => drawWorkload(random, options.workloads))
   return {
-    seed, profile: name, servers, observers, clients, sessionTimeoutMs, safetyMs,
-    workload: drawUnless(options.workload, () => drawWorkload(random, options.workloads)),
+    seed, profile: name, workload, servers, observers, clients, sessionTimeoutMs, safetyMs,
     server: {
       tickMs,
       ...(profile.canChange === true && changeable(servers, observers)),
       ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)),
       ...(profile.containerCheckTicks === undefined ? {} : { containerCheckTicks: profile.containerCheckTicks }),
       ...drawMemory(profile, random.fork('memory')),
+      ...drawLocalSessions(profile, workload, random.fork('local sessions')),
     },
     network: drawNetwork(random),
     disk: drawDisk(random),
     ...drawFiles(profile, random.fork('files')),
     ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
+    ...(profile.hasSockets === true ? { sockets: true } : {}),
+    ...drawUnseenMoves(random.fork('unseen moves')),
     plan: drawPlanFor(name, safetyMs, scene),
   }
 }
@@ -288,6 +325,16 @@ function drawTurns(profile: Profile, { random, servers, clients, tickMs }: Fault
   if (!random.chance(profile.busyChance ?? BUSY_CHANCE)) return {}
   const busy = [...servers, ...clients].filter(() => random.chance(BUSY_PART))
   return { turnsMs: Object.fromEntries(busy.map((place) => [place, Math.min(random.pick(TURNS_MS), tickMs)])) }
+}
+
+/** Recipes that own something can be used with those alone that may become sessions of the ensemble. */
+function drawLocalSessions(profile: Profile, workload: string, random: SeededRandom): Partial<ServerConfig> {
+  if (profile.hasLocalSessions !== true) return {}
+  return { localSessions: workload === 'raw' && random.chance(0.5) ? 'only' : 'upgradeable' }
+}
+
+function drawUnseenMoves(random: SeededRandom): Pick<Draw, 'unseenMoveChance'> {
+  return random.chance(UNSEEN_MOVES_CHANCE) ? { unseenMoveChance: random.pick([0.1, 0.5]) } : {}
 }
 
 /** Draws what goes wrong in a climate, from shortly after the start up to an instant in virtual milliseconds. */

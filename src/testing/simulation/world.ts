@@ -13,6 +13,7 @@ import { sha1 } from '../../backends/embedded/host/digest.ts'
 import type { Host, HostEvent } from '../../backends/embedded/host/host.ts'
 import { HostSlot } from '../../backends/embedded/host/host-slot.ts'
 import { isDamage } from '../../backends/embedded/host/storage/recovery.ts'
+import type { PeerTransport } from '../../backends/embedded/host/peers/transport.ts'
 import { isNoRoom } from '../../backends/embedded/host/storage/room.ts'
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
@@ -71,6 +72,8 @@ export class SimServer implements ServerPlace {
   readonly node: SimNode
   readonly disk: ServerDisk
   readonly slot = new HostSlot()
+  /** Those of its present life. */
+  peers: PeersOfServer | null = null
   /** How often it was started. */
   lives = 0
 
@@ -91,6 +94,15 @@ export class SimServer implements ServerPlace {
   }
 }
 
+/** How one server, in one life, reaches the others and is reached. */
+export interface PeersOfServer {
+  readonly transport: PeerTransport
+  /** The server is there. */
+  attach(host: Host): void
+  /** It is not any more; whether its process is over, its node says. */
+  detach(): void
+}
+
 /** The world. */
 export class World {
   readonly kernel: Kernel
@@ -102,6 +114,14 @@ export class World {
   readonly watchers: ((event: WorldEvent) => void)[] = []
   /** Puts something between the clients and their backend; for checkers, which record what is called there. */
   wrapBackend: (backend: Backend, node: SimNode) => Backend = (backend) => backend
+  /** How a server reaches the others: over the network of messages, if nobody puts something else there. */
+  peersOf: (id: number, node: SimNode) => PeersOfServer = (id, node) => ({
+    transport: this.network.transportOf(id),
+    attach: (host) => {
+      this.network.attach(id, node, host)
+    },
+    detach: () => undefined,
+  })
   /** Whether the disk of a server may be such after a crash that it looks damaged. */
   mayTear: (server: number) => boolean = () => true
   readonly #options: WorldOptions
@@ -234,6 +254,8 @@ export class World {
   #startHost(server: SimServer): void {
     const { id, node, disk } = server
     server.lives += 1
+    const peers = this.peersOf(id, node)
+    server.peers = peers
     server.slot.open({
       config: {
         ...SERVER_DEFAULTS,
@@ -245,7 +267,7 @@ export class World {
       storage: disk,
       random: node.random.fork(`server ${server.lives - 1}`),
       digest: sha1,
-      transport: this.network.transportOf(id),
+      transport: peers.transport,
       onEvent: (event) => {
         // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.
         const isOurs = event.type === 'client-failed' || (event.type === 'damaged' && !isExpected(event.error, disk))
@@ -257,7 +279,7 @@ export class World {
       },
     }, (host) => {
       disk.opened()
-      this.network.attach(id, node, host)
+      peers.attach(host)
     })
   }
 
@@ -268,7 +290,7 @@ export class World {
     if (isOnlyVoter || !server.slot.isTaken) return
     this.#note(id, { type: 'crashed' })
     server.slot.empty()
-    this.network.detach(id)
+    this.#detach(server)
     this.#note(id, { type: 'started' })
     this.#startHost(server)
   }
@@ -290,6 +312,12 @@ export class World {
     this.kernel.kill(server.node)
     server.slot.empty()
     if (server.disk.crash(this.mayTear(server.id))) this.#note(server.id, { type: 'disk-torn' })
+    this.#detach(server)
+  }
+
+  #detach(server: SimServer): void {
+    server.peers?.detach()
+    server.peers = null
     this.network.detach(server.id)
   }
 

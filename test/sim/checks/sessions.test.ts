@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Packet } from '../../../src/backends/wire/packets.ts'
 import { OpCode, Xid } from '../../../src/backends/wire/codes.ts'
 import { SessionsCheck } from '../../../sim/checks/sessions.ts'
-import { SESSION, ScriptedWorld, TIMEOUT_MS, at, openSession, refuses } from '../scripted-world.ts'
+import { SESSION, ScriptedWorld, TIMEOUT_MS, at, create, openSession, refuses } from '../scripted-world.ts'
 
 const SERVING_LEADER = (epoch: number): { type: 'serving'; role: 'LEADING'; epoch: number } => {
   return { type: 'serving', role: 'LEADING', epoch }
@@ -108,6 +108,71 @@ describe('the check of sessions', () => {
     world.commit(at(1, 3), END, { cxid: 1 })
     world.reply(2, Xid.ping, at(1, 3))
     refuses(/S3: .* whose end its client has seen/, () => world.connect(3))
+  })
+
+  it('S5: refuses that a client is told of an end that no majority has on its disks', () => {
+    const { world } = make()
+    let connection = 1
+    const tellOver = (): void => {
+      connection += 1
+      const request = { protocolVersion: 0, lastZxidSeen: 0n, timeOut: TIMEOUT_MS, sessionId: SESSION, passwd: null }
+      const response = { protocolVersion: 0, timeOut: 0, sessionId: 0n, passwd: null, readOnly: false }
+      world.tap.opened(connection, world.client, 1)
+      world.tap.clientSent(connection, { kind: 'connect', request: { ...request, readOnly: false } })
+      world.tap.clientReceived(connection, { kind: 'connect', response })
+    }
+    refuses(/S5: server 1 said that session 1280 is over, which is open/, tellOver)
+    world.log(at(1, 3), END, [1])
+    refuses(/S5: server 1/, tellOver)
+    world.log(at(1, 3), END, [2])
+    tellOver()
+    expect(world.ledger.model.isOpen(SESSION)).toBe(true)
+  })
+
+  describe('where servers keep new sessions for themselves', () => {
+    const LOCAL = 0x900n
+    const ask = (world: ScriptedWorld, connection: number, server: number, asked: bigint, told: bigint): void => {
+      const own = { protocolVersion: 0, timeOut: TIMEOUT_MS, passwd: null, readOnly: false }
+      world.tap.opened(connection, world.client, server)
+      world.tap.clientSent(connection, { kind: 'connect', request: { ...own, lastZxidSeen: 0n, sessionId: asked } })
+      const response = { ...own, sessionId: told, timeOut: told === 0n ? 0 : TIMEOUT_MS }
+      world.tap.clientReceived(connection, { kind: 'connect', response })
+    }
+    const makeLocal = (): ScriptedWorld => {
+      const world = new ScriptedWorld({ localSessions: 'upgradeable' })
+      const check = new SessionsCheck(world, world.ledger, world.tap)
+      world.commit(at(1, 1), create('/a', '1', 1), { session: LOCAL, cxid: 1 })
+      expect(check.covers).toContain('S6')
+      return world
+    }
+
+    it('S5: refuses that something is done of one whose client was told that it is over', () => {
+      const world = makeLocal()
+      ask(world, 5, 1, 0n, LOCAL)
+      world.log(at(1, 2), create('/b', '1', 2), [1, 2, 3], { session: LOCAL, cxid: 2 })
+      ask(world, 6, 2, LOCAL, 0n)
+      world.apply(1, at(1, 2))
+      expect(world.ledger.isCommitted(at(1, 2))).toBe(true)
+      refuses(/S5: the client of session 2304 was told that it is over/, () => {
+        world.log(at(1, 3), create('/c', '1', 3), [1, 2, 3], { session: LOCAL, cxid: 3 })
+        world.apply(1, at(1, 3))
+      })
+    })
+
+    it('S6: refuses that another server attaches one', () => {
+      const world = makeLocal()
+      ask(world, 5, 1, 0n, LOCAL)
+      ask(world, 6, 1, LOCAL, LOCAL)
+      refuses(/S6: server 2 attached the local session 2304 of another one/, () => ask(world, 7, 2, LOCAL, LOCAL))
+    })
+
+    it('S1: refuses that one owns something before it is one of the ensemble', () => {
+      const world = makeLocal()
+      refuses(/creates \/e for a session that owns nothing/, () => {
+        world.log(at(1, 2), create('/e', '1', 2, true), [1, 2, 3], { session: LOCAL, cxid: 2 })
+        world.apply(1, at(1, 2))
+      })
+    })
   })
 
   it('S4: refuses a session that is open long after its client fell silent, if somebody leads', () => {

@@ -3,6 +3,9 @@ import { FAULT_KINDS, describeFault } from '../../../src/testing/simulation/plan
 import { PROFILE_NAMES, drawRun } from '../../../src/testing/simulation/profiles.ts'
 import type { Draw } from '../../../src/testing/simulation/profiles.ts'
 
+/** Those that chance does not choose. */
+const SPECIAL_PROFILES = ['reconfiguration', 'files', 'local-sessions', 'sockets']
+
 const SEEDS = 400
 
 function drawAll(): Draw[] {
@@ -18,7 +21,7 @@ describe('a draw', () => {
 
   it('covers every profile, every class of faults, and every size of ensemble', () => {
     const draws = drawAll()
-    const chosen = PROFILE_NAMES.filter((name) => !['reconfiguration', 'files'].includes(name))
+    const chosen = PROFILE_NAMES.filter((name) => !SPECIAL_PROFILES.includes(name))
     expect(new Set(draws.map(({ profile }) => profile))).toEqual(new Set(chosen))
     const special = ['reconfigure', 'crash-at-call', 'call-error', 'disk-full', 'bit-rot', 'diverge']
     const kinds = FAULT_KINDS.filter((kind) => !special.includes(kind))

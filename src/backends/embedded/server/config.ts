@@ -43,6 +43,8 @@ export interface ServerConfig extends ZabConfig {
   readonly readOnlyWaitTicks: number | null
   /** Whether it alone knows its new sessions: ZooKeeper's localSessionsEnabled and localSessionsUpgradingEnabled. */
   readonly localSessions: LocalSessionsMode
+  /** Whether operators are told who changes what: ZooKeeper's audit.enable. */
+  readonly audit: boolean
   /** Whether clients may change the configuration where that can be done; if not, they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
@@ -82,6 +84,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   leaderServes: true,
   readOnlyWaitTicks: null,
   localSessions: 'off',
+  audit: false,
   reconfigEnabled: false,
   superDigest: null,
   membership: '',

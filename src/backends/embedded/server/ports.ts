@@ -1,6 +1,6 @@
 /**
  * The ports of a server to its host: a pure machine has no source of chance of its own, and none of the modules of
- * Node.js. Besides, a choice of the host that several rooms of the server know.
+ * Node.js. Besides, what several rooms of the server know: a choice of the host, and a record for it.
  */
 
 /** Where a server's randomness comes from. */
@@ -29,3 +29,27 @@ export const LOCAL_SESSIONS_MODES = Object.freeze(['off', 'upgradeable', 'only']
  * (`upgradeable`); or always, and such a node is refused (`only`).
  */
 export type LocalSessionsMode = (typeof LOCAL_SESSIONS_MODES)[number]
+
+/** One operation of one client. */
+export interface AuditRecord {
+  /** The kind of event. */
+  readonly type: 'audit'
+  /** The client's session. */
+  readonly sessionId: bigint
+  /** Who the client was when it asked, as `scheme:id`. */
+  readonly users: readonly string[]
+  /** Where it is; empty if it is in this process. */
+  readonly address: string
+  /** The change, or the claim. */
+  readonly operation: AuditedOperation
+  /** The node; null if there is none, or the request could not be read. */
+  readonly path: string | null
+  /** The kind of a node that was to be created, as ZooKeeper calls it. */
+  readonly nodeType: string | null
+  /** The error number; 0 if it was done. */
+  readonly err: number
+}
+
+/** As ZooKeeper calls them; `auth` is ours. */
+export type AuditedOperation =
+  | 'create' | 'delete' | 'setData' | 'setAcl' | 'multiOperation' | 'reconfig' | 'closeSession' | 'auth'

@@ -3,6 +3,7 @@
  */
 import type { Vote } from '../../wire/packets.ts'
 import type { ServerMessage } from '../../wire/records.ts'
+import type { AuditRecord } from './ports.ts'
 import type { DurableMark, PersistOperation } from './zab/journal.ts'
 import type { LinkEnd, Outgoing, SnapshotSource } from './zab/outbox.ts'
 
@@ -42,6 +43,7 @@ export type ServerEvent =
   | { readonly type: 'link-dropped'; readonly peer: number; readonly reason: string }
   /** An error in what was done for one client: that client has lost its connection, or its request is refused. */
   | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
+  | AuditRecord
 
 /** The status of a server. */
 export interface ServerStatus {

@@ -249,8 +249,11 @@ describe('a local session whose client was told by another server that it is ove
     cluster.request(client, setting('/a'))
     cluster.request(client, creation('/late', CreateFlag.ephemeral))
     const elsewhere = cluster.connect(2, client)
-    cluster.deliver(2, LEADER)
-    cluster.deliver(LEADER, 2)
+    // The question and the leader's ping, the answer to that and to the question.
+    for (let i = 0; i < 2; i++) {
+      cluster.deliver(2, LEADER)
+      cluster.deliver(LEADER, 2)
+    }
     expect(elsewhere.received).toMatchObject(OVER)
     cluster.run()
     const replies = client.received.flatMap((message) => (message.kind === 'reply' ? [message.reply.err] : []))
@@ -281,6 +284,21 @@ describe('a local session whose client was told by another server that it is ove
     cluster.run()
     expect(elsewhere.received).toMatchObject(OVER)
     expect(ask(cluster, cluster.client(2), existence('/a'))).toMatchObject({ body: { stat: { version: 1 } } })
+  })
+})
+
+describe('a local session of a server whose leader has none', () => {
+  it('writes nothing and is never one of the ensemble: its leader remembers nobody whom it has turned away', () => {
+    const cluster = new Cluster(VOTERS)
+    for (const id of VOTERS) cluster.start(id, { localSessions: id === 1 ? 'upgradeable' : 'off' })
+    cluster.tickUntil(() => VOTERS.every((id) => cluster.server(id).status().serving))
+    expect(cluster.leader()).toBe(LEADER)
+    const client = cluster.client(1)
+    const before = cluster.server(LEADER).status()
+    expect(errOf(cluster, client, creation('/a'))).toBe(Err.sessionExpired)
+    expect(errOf(cluster, client, creation('/e', CreateFlag.ephemeral))).toBe(Err.sessionExpired)
+    expect(errOf(cluster, client, existence('/a'))).toBe(Err.noNode)
+    expect(cluster.server(LEADER).status()).toMatchObject({ sessions: 0, nodes: before.nodes })
   })
 })
 

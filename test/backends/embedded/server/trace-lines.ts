@@ -59,6 +59,8 @@ export function formatEvent(event: ServerEvent): string {
       return `read-only up to ${formatZxid(event.zxid)}`
     case 'reconfigured':
       return `reconfigured: ${event.text.replaceAll('\n', ' ')}`
+    case 'audit':
+      return `${event.operation} ${event.path ?? ''}: ${event.err}`
     case 'expired':
       return 'expired a session'
     case 'link-dropped':

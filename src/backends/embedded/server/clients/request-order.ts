@@ -19,9 +19,10 @@ import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/r
 import type { Connection, Pending } from './connection.ts'
 import { authenticate } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
-import type { ServerPorts } from '../ports.ts'
+import type { AuditRecord, ServerPorts } from '../ports.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
 import { answerRead, beyondLimit } from './reads.ts'
+import { auditOf, auditOfClaim } from './audit.ts'
 import { Rearming } from './rearming.ts'
 import { canBecome, kindOf, kindWithoutMajority, requestBytes, requestParts } from './request-kinds.ts'
 import type { Reconfiguration, RequestKind, RequestMessage } from './request-kinds.ts'
@@ -47,6 +48,10 @@ export interface RequestHost {
   /** Longest answer, in bytes. */
   readonly responseBytesMax: number
   readonly reconfiguration: Reconfiguration
+  /** Whether operators are told who changes what. */
+  readonly audit: boolean
+  /** Tells operators. */
+  report(record: AuditRecord): void
   /** The digest of the superuser, who bypasses all ACLs; null: nobody. */
   readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
@@ -260,6 +265,9 @@ export class RequestOrder {
     const identities = request === null ? null : authenticate(request.body, connection, authority)
     const err = identities === null ? Err.authFailed : Err.ok
     this.#send(connection, OpCode.auth, { xid, zxid: NO_ZXID, err, body: null })
+    if (this.#host.audit) {
+      this.#host.report(auditOfClaim(connection, identities ?? connection.identities, identities !== null))
+    }
     if (identities === null) this.#outlet.close(connection)
     else connection.identities = identities
   }
@@ -278,6 +286,7 @@ export class RequestOrder {
       pending.shift()
       const reply = head.answer ?? this.#answerNow(connection, head)
       if (head.part === null) this.#send(connection, head.op, reply)
+      if (this.#host.audit) for (const record of auditOf(connection, head, reply)) this.#host.report(record)
       if (!head.isLast) continue
       this.#outlet.close(connection)
       return

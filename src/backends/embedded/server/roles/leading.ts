@@ -17,6 +17,7 @@ import type { Proposer } from '../writes/sequencer.ts'
 import type { LogEntry } from '../zab/journal.ts'
 import { Leader } from '../zab/leader.ts'
 import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
+import { UnconfirmedRefusals } from './unconfirmed-refusals.ts'
 
 /** The role of a server that was elected. */
 export class Leading implements RoleInputs, Proposer {
@@ -27,6 +28,7 @@ export class Leading implements RoleInputs, Proposer {
   readonly #leader: Leader
   /** While it serves. */
   #sequencer: Sequencer | null = null
+  readonly #refusals = new UnconfirmedRefusals()
   #answers: Answer[] = []
 
   /**
@@ -149,6 +151,8 @@ export class Leading implements RoleInputs, Proposer {
   }
 
   flush(): void {
+    const syncId = this.#refusals.take()
+    if (syncId !== null) this.#leader.sync(syncId)
     this.#leader.flush()
     this.#leader.leave(this.#parts.replica.state.lastZxid)
   }
@@ -159,7 +163,12 @@ export class Leading implements RoleInputs, Proposer {
   }
 
   takeAnswers(): readonly Answer[] {
-    const answers = [...this.#answers, ...this.#leader.takeSynced()]
+    const synced = this.#leader.takeSynced().filter(({ syncId }) => {
+      const refusals = this.#refusals.confirmed(syncId)
+      for (const { answer, to } of refusals ?? []) this.#tell(answer, to)
+      return refusals === null
+    })
+    const answers = [...this.#answers, ...synced]
     this.#answers = []
     return answers
   }
@@ -215,6 +224,11 @@ export class Leading implements RoleInputs, Proposer {
   }
 
   revalidated(answer: Extract<Answer, { type: 'REVALIDATED' }>, to: number): void {
+    if (answer.valid) this.#tell(answer, to)
+    else this.#refusals.hold({ answer, to })
+  }
+
+  #tell(answer: Extract<Answer, { type: 'REVALIDATED' }>, to: number): void {
     if (to === this.#parts.config.myid) this.#answers.push(answer)
     else this.#leader.answer(to, answer)
   }

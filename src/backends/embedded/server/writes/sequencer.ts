@@ -16,6 +16,7 @@ import { Err, OpCode } from '../../../wire/codes.ts'
 import type { Packet } from '../../../wire/packets.ts'
 import { decodeTransaction, encodeTransaction } from '../../../wire/transactions.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
+import type { LocalSessionsMode } from '../ports.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
 import { Preparer } from './prepare.ts'
@@ -55,6 +56,7 @@ export interface Proposer {
 /** Durations that a sequencer keeps to, and the rules by which it judges requests. */
 export interface SequencerOptions extends PrepareOptions, TurnedAwayOptions {
   readonly containerCheckTicks: number
+  readonly localSessions: LocalSessionsMode
 }
 
 type Revalidate = Extract<Packet, { type: 'REVALIDATE' }>
@@ -72,7 +74,8 @@ export class Sequencer {
   readonly #proposer: Proposer
   readonly #preparer: Preparer
   readonly #tracker: SessionTracker
-  readonly #turnedAway: TurnedAwaySessions
+  /** Null where there are no local sessions. */
+  readonly #turnedAway: TurnedAwaySessions | null
   /** Questions of servers about sessions whose beginning is proposed and not applied. */
   readonly #waiting = new Map<bigint, { readonly packet: Revalidate; readonly from: number }[]>()
   readonly #tickMs: number
@@ -90,7 +93,7 @@ export class Sequencer {
     this.#proposer = proposer
     this.#preparer = new Preparer(state, options, proposer.members)
     this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
-    this.#turnedAway = new TurnedAwaySessions(options)
+    this.#turnedAway = options.localSessions === 'off' ? null : new TurnedAwaySessions(options)
     this.#tickMs = options.tickMs
     this.#containerCheckTicks = options.containerCheckTicks
     this.#reapedPerTick = Math.max(1, Math.floor((REAPED_PER_MINUTE_MAX * options.tickMs) / MINUTE_MS))
@@ -124,7 +127,8 @@ export class Sequencer {
 
   #refusalOf({ sessionId, op, localPasswd }: WriteRequest, from: number): number {
     if (localPasswd !== undefined) {
-      return this.#turnedAway.has(sessionId, localPasswd) ? Err.sessionExpired : Err.ok
+      // As in the reference, a leader that was started without local sessions takes nothing of those of others.
+      return this.#turnedAway?.has(sessionId, localPasswd) === false ? Err.ok : Err.sessionExpired
     }
     if (op === OpCode.createSession) return Err.ok
     const refusal = this.#tracker.check(sessionId, from)
@@ -160,7 +164,7 @@ export class Sequencer {
         this.#waiting.set(sessionId, [...this.#waiting.get(sessionId) ?? [], { packet, from }])
         return null
       }
-      this.#turnedAway.add(sessionId, passwd)
+      this.#turnedAway?.add(sessionId, passwd)
     }
     const isOwner = session !== undefined && samePassword(session.passwd, passwd)
     const valid = isOwner && this.#tracker.move(sessionId, from, timeoutMs)
@@ -209,7 +213,7 @@ export class Sequencer {
   /** Lets a tick pass: ends the sessions that are due, and now and then looks for nodes whose time is over. */
   tick(wallTimeMs: number): void {
     this.#ticks += 1
-    this.#turnedAway.tick()
+    this.#turnedAway?.tick()
     for (const sessionId of this.#tracker.tick()) this.#end(sessionId, wallTimeMs)
     if (this.#ticks % this.#containerCheckTicks === 0) {
       this.#doomed = this.#state.reapable(wallTimeMs, REAPED_PER_MINUTE_MAX)

@@ -10,7 +10,8 @@
  */
 import { PASSWORD_BYTES } from '../state/session-table.ts'
 
-const ENTRIES_MAX = 100_000
+/** Some 150 bytes each. */
+const ENTRIES_MAX = 10_000
 /** A clock that runs at half the speed of another one is broken. */
 const CLOCK_FACTOR = 2
 

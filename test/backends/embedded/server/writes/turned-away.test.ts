@@ -31,6 +31,6 @@ it('are remembered for longer if they are turned away again', () => {
 
 it('are forgotten from the oldest on, when there are too many', () => {
   const turnedAway = new TurnedAwaySessions(TIMES)
-  for (let id = 0n; id <= 100_000n; id++) turnedAway.add(id, PASSWD)
-  expect([0n, 1n, 100_000n].map((id) => turnedAway.has(id, PASSWD))).toEqual([false, true, true])
+  for (let id = 0n; id <= 10_000n; id++) turnedAway.add(id, PASSWD)
+  expect([0n, 1n, 10_000n].map((id) => turnedAway.has(id, PASSWD))).toEqual([false, true, true])
 })

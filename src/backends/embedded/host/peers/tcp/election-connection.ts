@@ -6,11 +6,11 @@
  *           connection.
  * Source    QuorumCnxManager.SendWorker, RecvWorker.
  */
-import type { Socket } from 'node:net'
 import { isCoordinationError } from '../../../../../core/errors.ts'
 import { FrameReader } from '../../../../wire/framing.ts'
 import { NOTIFICATION_BYTES_MAX, decodeNotification } from '../../../../wire/notifications.ts'
 import type { Notification } from '../../../../wire/packets.ts'
+import type { PeerSocket } from './peer-sockets.ts'
 
 /** Who uses a connection. */
 export interface ElectionConnectionOwner {
@@ -25,7 +25,7 @@ export interface ElectionConnectionOwner {
 
 /** One end of one connection. */
 export class ElectionConnection {
-  readonly #socket: Socket
+  readonly #socket: PeerSocket
   readonly #owner: ElectionConnectionOwner
   readonly #frames = new FrameReader(NOTIFICATION_BYTES_MAX)
   #isEnded = false
@@ -33,7 +33,7 @@ export class ElectionConnection {
   /** Since when this server asks and hears nothing, on `performance.now()`; null while it need not worry. */
   #unansweredSinceMs: number | null = null
 
-  constructor(socket: Socket, owner: ElectionConnectionOwner) {
+  constructor(socket: PeerSocket, owner: ElectionConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
     socket.on('data', (chunk: Buffer) => {

@@ -12,13 +12,12 @@
  *           nowhere, though the system does not know: it is given up, and the next vote dials.
  * Source    QuorumCnxManager.connectOne, startConnection, handleConnection, toSend.
  */
-import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { encodeInitiation } from '../../../../wire/initiation.ts'
 import type { Notification } from '../../../../wire/packets.ts'
 import { ElectionConnection } from './election-connection.ts'
 import type { PeerAddress } from './peer-address.ts'
-import type { PeerSockets } from './peer-sockets.ts'
+import type { PeerSocket, PeerSockets } from './peer-sockets.ts'
 
 /** The least and the longest time between two dials, in milliseconds. */
 const REDIAL_MS_MIN = 100
@@ -51,7 +50,7 @@ export class ElectionPeer {
   readonly #sid: number
   readonly #options: ElectionPeerOptions
   #connection: ElectionConnection | null = null
-  #dialling: Socket | null = null
+  #dialling: PeerSocket | null = null
   #waiting: WaitingVote | null = null
   /** The last vote that was sent: it may be lost with its connection. */
   #last: WaitingVote | null = null
@@ -89,7 +88,7 @@ export class ElectionPeer {
   }
 
   /** The other server has connected, and is the greater one. */
-  accept(socket: Socket, bytes: Uint8Array): void {
+  accept(socket: PeerSocket, bytes: Uint8Array): void {
     this.#stopDial()
     const connection = this.#keep(socket)
     this.#pump()
@@ -141,7 +140,8 @@ export class ElectionPeer {
     const socket = sockets.dial(target, () => {
       if (this.#sid > this.#options.myid) {
         // The other server ends it, having read who it is: of one that is closed here, TLS may lose that.
-        socket.end(this.#initiation())
+        socket.write(this.#initiation())
+        socket.end()
         socket.resume()
         return
       }
@@ -174,7 +174,7 @@ export class ElectionPeer {
   }
 
   /** From now on this is the connection. */
-  #keep(socket: Socket): ElectionConnection {
+  #keep(socket: PeerSocket): ElectionConnection {
     this.#connection?.destroy()
     this.#redialMs = REDIAL_MS_MIN
     this.#nextDialMs = 0

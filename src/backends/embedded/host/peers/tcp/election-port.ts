@@ -6,14 +6,12 @@
  *           reference either.
  * Source    QuorumCnxManager.Listener, QuorumCnxManager.handleConnection.
  */
-import type { Socket } from 'node:net'
 import { INITIATION_BYTES_MAX, readInitiation } from '../../../../wire/initiation.ts'
 import { encodeNotification } from '../../../../wire/notifications.ts'
 import type { Notification } from '../../../../wire/packets.ts'
 import { ElectionPeer } from './election-peer.ts'
 import type { ElectionPeerOptions } from './election-peer.ts'
-import { Listener } from './listener.ts'
-import type { PortSockets } from './peer-sockets.ts'
+import type { PeerListenerPort, PeerSocket, PortSockets } from './peer-sockets.ts'
 import { Strangers, checkStranger } from './strangers.ts'
 
 const FRAME_HEAD_BYTES = 4
@@ -39,7 +37,7 @@ interface Known {
 /** One server's votes. */
 export class ElectionPort {
   readonly #options: ElectionPortOptions
-  readonly #listener: Listener
+  readonly #listener: PeerListenerPort
   readonly #sockets: PortSockets
   readonly #strangers: Strangers<Known>
   readonly #peers = new Map<number, ElectionPeer>()
@@ -50,7 +48,7 @@ export class ElectionPort {
     this.#sockets = options.sockets.port((socket) => {
       this.#strangers.add(socket)
     }, options.strangerDropped)
-    this.#listener = new Listener((socket) => {
+    this.#listener = options.sockets.listener((socket) => {
       if (options.isAttached()) this.#sockets.add(socket)
       else socket.destroy()
     })
@@ -98,14 +96,14 @@ export class ElectionPort {
     for (const peer of this.#peers.values()) peer.destroy()
   }
 
-  #identify(bytes: Uint8Array, socket: Socket): Known | null {
+  #identify(bytes: Uint8Array, socket: PeerSocket): Known | null {
     const initiation = readInitiation(bytes)
     if (initiation === null) return null
     checkStranger(initiation.sid, socket, this.#options)
     return { sid: Number(initiation.sid), bytes: initiation.bytes }
   }
 
-  #accept(socket: Socket, sid: number, bytes: Uint8Array): void {
+  #accept(socket: PeerSocket, sid: number, bytes: Uint8Array): void {
     const peer = this.#peer(sid)
     if (sid > this.#options.myid) peer.accept(socket, bytes)
     else {

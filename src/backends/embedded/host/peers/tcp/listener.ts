@@ -2,7 +2,9 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { addressText } from '../../../../wire/initiation.ts'
-import { KEEP_ALIVE_MS } from './peer-sockets.ts'
+
+/** Unacknowledged probes of the system begin after this much silence, in milliseconds. */
+export const KEEP_ALIVE_MS = 10_000
 
 /** One listening port. */
 export class Listener {

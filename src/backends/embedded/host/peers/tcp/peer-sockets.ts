@@ -13,9 +13,44 @@ import { TLSSocket, checkServerIdentity, connect as connectTls } from 'node:tls'
 import type { Certificates } from '../../tls/certificates.ts'
 import { otherHostReason, tlsReason } from '../../tls/tls-reason.ts'
 import { TlsServer } from '../../tls/tls-server.ts'
+import { KEEP_ALIVE_MS, Listener } from './listener.ts'
 
-/** Unacknowledged probes of the system begin after this much silence, in milliseconds. */
-export const KEEP_ALIVE_MS = 10_000
+/** The part of a socket that the transport uses: it can stand on another network. */
+export interface PeerSocket {
+  /** Bytes that were written and that the network has not taken. */
+  readonly writableLength: number
+  readonly remoteAddress?: string | undefined
+  on(event: 'data', listener: (chunk: Buffer) => void): this
+  on(event: 'end' | 'close', listener: () => void): this
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): this
+  once(event: 'connect' | 'close', listener: () => void): this
+  off(event: 'data', listener: (chunk: Buffer) => void): this
+  off(event: 'end' | 'close', listener: () => void): this
+  write(bytes: Uint8Array, onTaken?: () => void): boolean
+  /** Ends this half after what was written. */
+  end(): unknown
+  destroy(): unknown
+  /** Ends both halves, this one after what was written. */
+  destroySoon(): void
+  pause(): unknown
+  resume(): unknown
+  cork(): void
+  uncork(): void
+}
+
+/** A port that is listened on. */
+export interface PeerListenerPort {
+  /** The address that it is bound to, an IP; null before it listens. */
+  readonly boundAddress: string | null
+  /**
+   * Opens the port.
+   *
+   * @throws Error that names address and port if they are not available
+   */
+  open(host: string, port: number): Promise<void>
+  /** Closes the port to new connections. Idempotent. */
+  close(): void
+}
 
 /** TLS between servers. */
 export interface PeerTls {
@@ -40,7 +75,7 @@ export interface DialTarget {
 /** The sockets of one port. */
 export interface PortSockets {
   /** Takes a connection that has just come. */
-  add(socket: Socket): void
+  add(socket: PeerSocket): void
   /** Ends what is not handed on yet. */
   close(): void
 }
@@ -53,16 +88,18 @@ export interface PeerSockets {
    * @param onOpen - called when the connection can be used
    * @returns the socket, whose end is the caller's matter
    */
-  dial(target: DialTarget, onOpen: () => void): Socket
+  dial(target: DialTarget, onOpen: () => void): PeerSocket
   /**
    * Makes the sockets of a port.
    *
    * @param onSocket - gets each connection that can be used
    * @param onRefused - told of one that was ended instead
    */
-  port(onSocket: (socket: Socket) => void, onRefused: (address: string, reason: string) => void): PortSockets
+  port(onSocket: (socket: PeerSocket) => void, onRefused: (address: string, reason: string) => void): PortSockets
   /** Why the other end of this connection is not a server of this host; null if it may be. */
-  refusal(socket: Socket, host: string): string | null
+  refusal(socket: PeerSocket, host: string): string | null
+  /** A port that is closed; it gets each connection, whose other end may close its half first. */
+  listener(onSocket: (socket: PeerSocket) => void): PeerListenerPort
 }
 
 /** Plain TCP. */
@@ -70,6 +107,7 @@ export const PLAIN_SOCKETS: PeerSockets = {
   dial: (target, onOpen) => dialPlain(target).once('connect', onOpen),
   port: (onSocket) => ({ add: onSocket, close: () => undefined }),
   refusal: () => null,
+  listener: (onSocket) => new Listener(onSocket),
 }
 
 /** The owner of sockets with TLS. */
@@ -89,7 +127,7 @@ export class TlsPeerSockets implements PeerSockets {
     this.#options = options
   }
 
-  dial(target: DialTarget, onOpen: () => void): Socket {
+  dial(target: DialTarget, onOpen: () => void): PeerSocket {
     const { tls, onUntrusted } = this.#options
     if (!tls.sslQuorum) return PLAIN_SOCKETS.dial(target, onOpen)
     const { peer, host, port } = target
@@ -116,7 +154,7 @@ export class TlsPeerSockets implements PeerSockets {
     return socket
   }
 
-  port(onSocket: (socket: Socket) => void, onRefused: (address: string, reason: string) => void): PortSockets {
+  port(onSocket: (socket: PeerSocket) => void, onRefused: (address: string, reason: string) => void): PortSockets {
     const { tls, handshakeMs } = this.#options
     return new TlsServer({
       certificates: tls.certificates,
@@ -128,7 +166,11 @@ export class TlsPeerSockets implements PeerSockets {
     })
   }
 
-  refusal(socket: Socket, host: string): string | null {
+  listener(onSocket: (socket: PeerSocket) => void): PeerListenerPort {
+    return PLAIN_SOCKETS.listener(onSocket)
+  }
+
+  refusal(socket: PeerSocket, host: string): string | null {
     const { hostnameVerification, clientHostnameVerification } = this.#options.tls
     if (!(socket instanceof TLSSocket) || !hostnameVerification || !clientHostnameVerification) return null
     const error = checkServerIdentity(host, socket.getPeerCertificate())

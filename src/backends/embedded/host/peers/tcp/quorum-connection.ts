@@ -11,13 +11,13 @@
  *           in it leaves without what ZooKeeper's do not have.
  * Safety    bytes that cannot be read end the connection, with the reason.
  */
-import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { isCoordinationError } from '../../../../../core/errors.ts'
 import type { Packet } from '../../../../wire/packets.ts'
 import type { PeerLink } from '../../../../wire/peer-link.ts'
 import { PlainState, StateFile } from '../../../../wire/state-file.ts'
 import type { PeerConnection, PeerListener } from '../transport.ts'
+import type { PeerSocket } from './peer-sockets.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
 export const CLOSE_MS_MAX = 5_000
@@ -37,7 +37,7 @@ export interface QuorumConnectionOwner {
 
 /** One end of one connection. */
 export class QuorumConnection implements PeerConnection {
-  readonly #socket: Socket
+  readonly #socket: PeerSocket
   readonly #link: PeerLink
   readonly #owner: QuorumConnectionOwner
   #listener: PeerListener | null = null
@@ -54,7 +54,7 @@ export class QuorumConnection implements PeerConnection {
   readonly #closeDeadline: Deadline
   #closeDueMs = Infinity
 
-  constructor(socket: Socket, link: PeerLink, owner: QuorumConnectionOwner) {
+  constructor(socket: PeerSocket, link: PeerLink, owner: QuorumConnectionOwner) {
     this.#socket = socket
     this.#link = link
     this.#owner = owner

@@ -8,14 +8,12 @@
  *           one replaces the one before.
  * Source    Leader.LearnerCnxAcceptor, LearnerHandler.run, Learner.connectToLeader.
  */
-import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { PeerLink } from '../../../../wire/peer-link.ts'
 import { LEARNER_GREETING_BYTES_MAX, readLearnerGreeting } from '../../../../wire/learner-greeting.ts'
 import type { Dialling, PeerGate } from '../transport.ts'
-import { Listener } from './listener.ts'
 import type { PeerAddress } from './peer-address.ts'
-import type { PeerSockets, PortSockets } from './peer-sockets.ts'
+import type { PeerListenerPort, PeerSocket, PeerSockets, PortSockets } from './peer-sockets.ts'
 import { QuorumConnection } from './quorum-connection.ts'
 import { Strangers, checkStranger, stranger } from './strangers.ts'
 
@@ -45,11 +43,11 @@ export interface QuorumPortOptions {
 /** One server's end of all its links. */
 export class QuorumPort {
   readonly #options: QuorumPortOptions
-  readonly #listener: Listener
+  readonly #listener: PeerListenerPort
   readonly #sockets: PortSockets
   readonly #strangers: Strangers<number>
   /** Connections that are being made. */
-  readonly #dials = new Set<Socket>()
+  readonly #dials = new Set<PeerSocket>()
   readonly #redials = new Set<Deadline>()
   readonly #connections = new Set<QuorumConnection>()
   readonly #accepted = new Map<number, QuorumConnection>()
@@ -60,7 +58,7 @@ export class QuorumPort {
     this.#sockets = options.sockets.port((socket) => {
       this.#strangers.add(socket)
     }, options.strangerDropped)
-    this.#listener = new Listener((socket) => {
+    this.#listener = options.sockets.listener((socket) => {
       if (options.gate() === null) socket.destroy()
       else this.#sockets.add(socket)
     })
@@ -148,7 +146,7 @@ export class QuorumPort {
     for (const connection of [...this.#connections]) connection.destroy()
   }
 
-  #identify(bytes: Uint8Array, socket: Socket): number | null {
+  #identify(bytes: Uint8Array, socket: PeerSocket): number | null {
     const greeting = readLearnerGreeting(bytes)
     if (greeting === null) return null
     const { sid, configurationVersion } = greeting
@@ -159,7 +157,7 @@ export class QuorumPort {
     return Number(sid)
   }
 
-  #accept(socket: Socket, sid: number, bytes: Uint8Array): void {
+  #accept(socket: PeerSocket, sid: number, bytes: Uint8Array): void {
     const gate = this.#options.gate()
     if (gate === null) {
       socket.destroy()
@@ -176,7 +174,7 @@ export class QuorumPort {
     connection.receiveBytes(bytes)
   }
 
-  #open(socket: Socket, link: PeerLink, onGone: () => void = () => undefined): QuorumConnection {
+  #open(socket: PeerSocket, link: PeerLink, onGone: () => void = () => undefined): QuorumConnection {
     const connection = new QuorumConnection(socket, link, {
       isBehind: () => (this.#options.gate()?.waitingInputs ?? 0) > WAITING_INPUTS_HIGH,
       onGone: () => {

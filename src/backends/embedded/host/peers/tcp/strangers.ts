@@ -5,11 +5,10 @@
  *           who say nothing cannot keep out those who speak at once.
  * Time      a deadline that fires late first lets the sockets be read.
  */
-import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { CoordinationError, isCoordinationError } from '../../../../../core/errors.ts'
 import type { PeerAddress } from './peer-address.ts'
-import type { PeerSockets } from './peer-sockets.ts'
+import type { PeerSocket, PeerSockets } from './peer-sockets.ts'
 
 /** Most connections to a port whose other ends are not known. */
 const STRANGERS_MAX = 64
@@ -23,9 +22,9 @@ export interface Introduction<T> {
    *
    * @throws CoordinationError if this is no server that may connect
    */
-  read(bytes: Uint8Array, socket: Socket): T | null
+  read(bytes: Uint8Array, socket: PeerSocket): T | null
   /** Takes the connection of a server; its first bytes are among those that were read. */
-  onKnown(socket: Socket, known: T, bytes: Uint8Array): void
+  onKnown(socket: PeerSocket, known: T, bytes: Uint8Array): void
   /** A connection was ended here: its other end did not say who it is. */
   onDropped(address: string, reason: string): void
 }
@@ -44,7 +43,7 @@ export class Strangers<T> {
   readonly #introduction: Introduction<T>
   readonly #waitMs: number
   /** The oldest first. */
-  readonly #waiting = new Map<Socket, Stranger>()
+  readonly #waiting = new Map<PeerSocket, Stranger>()
   readonly #deadline: Deadline
 
   /**
@@ -69,7 +68,7 @@ export class Strangers<T> {
   }
 
   /** Takes a connection that has just come. */
-  add(socket: Socket): void {
+  add(socket: PeerSocket): void {
     const onData = (chunk: Buffer): void => {
       this.#receive(socket, chunk)
     }
@@ -102,12 +101,12 @@ export class Strangers<T> {
     for (const [socket] of [...this.#waiting]) this.#remove(socket)?.destroy()
   }
 
-  get #oldest(): [Socket, Stranger] | undefined {
+  get #oldest(): [PeerSocket, Stranger] | undefined {
     const [oldest] = this.#waiting
     return oldest
   }
 
-  #receive(socket: Socket, chunk: Buffer): void {
+  #receive(socket: PeerSocket, chunk: Buffer): void {
     const stranger = this.#waiting.get(socket)
     if (stranger === undefined) return
     stranger.bytes = stranger.bytes.length === 0 ? chunk : Buffer.concat([stranger.bytes, chunk])
@@ -118,7 +117,7 @@ export class Strangers<T> {
   }
 
   /** Who it is, if that is known by now; one that will never be known is dropped. */
-  #read(socket: Socket, bytes: Uint8Array): T | null {
+  #read(socket: PeerSocket, bytes: Uint8Array): T | null {
     const { bytesMax } = this.#introduction
     try {
       const known = this.#introduction.read(bytes, socket)
@@ -142,14 +141,14 @@ export class Strangers<T> {
     if (this.#waiting.size > 0) this.#deadline.start()
   }
 
-  #drop(socket: Socket, reason: string): void {
+  #drop(socket: PeerSocket, reason: string): void {
     const address = this.#waiting.get(socket)?.address
     if (address === undefined) return
     this.#remove(socket)?.destroy()
     this.#introduction.onDropped(address, reason)
   }
 
-  #remove(socket: Socket): Socket | null {
+  #remove(socket: PeerSocket): PeerSocket | null {
     const stranger = this.#waiting.get(socket)
     if (stranger === undefined) return null
     this.#waiting.delete(socket)
@@ -171,7 +170,7 @@ interface Known {
  *
  * @throws CoordinationError if that is none of the other servers, or if its certificate is not for that server's host
  */
-export function checkStranger(sid: bigint, socket: Socket, { myid, servers, sockets }: Known): void {
+export function checkStranger(sid: bigint, socket: PeerSocket, { myid, servers, sockets }: Known): void {
   const id = Number(sid)
   const address = servers.get(id)
   if (id === myid || address === undefined) throw stranger(`server ${sid} is none of the others of this ensemble`)

@@ -45,6 +45,8 @@ export interface TcpPeersOptions {
   readonly tls?: PeerTls | null
   /** The configuration that the others are told; by default one line per server, and version 0. */
   readonly configuration?: string | (() => string)
+  /** The network below; the system's by default, with or without TLS. */
+  readonly sockets?: PeerSockets
   readonly gate?: PeerGate
   readonly onEvent?: (event: TcpPeersEvent) => void
 }
@@ -74,7 +76,7 @@ export class TcpPeers implements PeerTransport {
       const { configuration: told = serversText(servers, options.observers ?? new Set()) } = options
       return typeof told === 'string' ? told : told()
     }
-    const sockets = this.#makeSockets()
+    const sockets = options.sockets ?? this.#makeSockets()
     this.#election = new ElectionPort({
       myid,
       servers,
