@@ -20,7 +20,12 @@ const NOT_IN_SRC = [
 const NO_OUTSIDE_RANDOM = { object: 'Math', property: 'random', message: 'A server gets its randomness from its host.' }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'dist-examples/', 'dist-sim/', 'docs/api/', 'coverage/', 'node_modules/', 'test/.docs/'] },
+  {
+    ignores: [
+      ...['dist/', 'dist-examples/', 'dist-sim/', 'docs/api/', 'coverage/', 'node_modules/', 'test/.docs/'],
+      ...['site/dist/', 'site/reference/', 'site/.vitepress/cache/', 'site/.vitepress/.temp/'],
+    ],
+  },
   {
     files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked],

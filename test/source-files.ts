@@ -21,10 +21,13 @@ export interface Import {
 }
 
 /** Folders that tools make or bring. */
-const NOT_OURS = /^(node_modules|dist|dist-examples|dist-sim|coverage|docs\/api|\.git|test\/\.docs)(\/|$)/
+const NOT_OURS = new RegExp(`^(${[
+  ...['node_modules', 'dist', 'dist-examples', 'dist-sim', 'coverage', 'docs/api', '\\.git', 'test/\\.docs'],
+  ...['site/dist', 'site/reference', 'site/\\.vitepress/(cache|\\.temp)'],
+].join('|')})(/|$)`)
 
 /** Pictures of the documentation. */
-const NO_TEXT = /\.png$/
+const NO_TEXT = /\.png$|^docs\/.*\.svg$/
 
 /** Every text of the repository, in a fixed order. */
 export function repository(): File[] {

@@ -107,7 +107,7 @@ const BANNED_TEST: readonly Ban[] = [
 ]
 
 /** Files that have to spell out what is banned. */
-const NAMES_BANS = /^(test\/(tidy|lint)\.test\.ts|[a-z.-]+\.config\.[jt]s)$/
+const NAMES_BANS = /^(test\/(tidy|lint)\.test\.ts|[a-z.-]+\.config\.[jt]s|site\/\.vitepress\/[a-z/]+\.ts)$/
 
 const isTest = (file: File): boolean => isCode(file) && file.path.startsWith('test/')
 const isAny = (): boolean => true

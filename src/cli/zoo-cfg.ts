@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseServerLine } from '../backends/wire/server-line.ts'
-import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/four-letter-words.ts'
+import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/word-names.ts'
 import { Failure } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import { readProperties } from './java-properties.ts'

@@ -37,8 +37,9 @@ export class PageRig {
     this.#browser = browser
   }
 
-  static async start(): Promise<PageRig> {
-    const folder = await builtPage()
+  /** @param build - makes the pages, in a folder that is removed in the end */
+  static async start(build: () => Promise<string> = builtPage): Promise<PageRig> {
+    const folder = await build()
     const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
     return new PageRig(folder, await chromium.launch({ executablePath: CHROMIUM ?? '', args }))
   }

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { runQuickstart, tell } from '../../examples/quickstart.ts'
 import { checkRun } from '../../examples/quickstart/checks.ts'
@@ -5,8 +7,11 @@ import type { Entry } from '../../examples/quickstart/ledger.ts'
 import { parseLedger } from '../../examples/quickstart/ledger.ts'
 import type { Report } from '../../examples/quickstart/report.ts'
 import type { RunRecord } from '../../examples/quickstart/run-record.ts'
+import { recordingOf } from './recording.ts'
 
 const COLUMNS_MAX = 100
+/** Written with QUORATE_PICTURES=1. */
+const RECORDING = fileURLToPath(new URL('../../docs/quickstart.svg', import.meta.url))
 
 let run: RunRecord
 
@@ -118,5 +123,17 @@ describe('the quickstart', () => {
     const { status, text } = told(rigged)
     expect(status).toBe(1)
     expect(text).toContain('FAILED')
+  })
+})
+
+describe('the recording of the quickstart', () => {
+  it('has each event at its time, and each check', () => {
+    const { text } = told(run)
+    const picture = recordingOf('npm run quickstart', text)
+    if (process.env['QUORATE_PICTURES'] === '1') writeFileSync(RECORDING, picture)
+    const crash = /^ *(\d+) {2}(server \d, which leads, crashes)$/m.exec(text)
+    expect(picture).toMatch(new RegExp(`style="animation-delay:${crash?.[1] ?? ''}ms">.*${crash?.[2] ?? ''}</text>`))
+    expect(picture.match(/<text class="line ok"/g)).toHaveLength(text.match(/^ {2}ok /gm)?.length ?? 0)
+    expect(picture).not.toContain('NaN')
   })
 })

@@ -9,21 +9,22 @@
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
+import type { Dialer } from '../client/channel.ts'
 import { openClientSession } from '../client/session.ts'
 import { CAPABILITIES, DURABLE_CAPABILITIES } from './capabilities.ts'
 import { Chaos } from './chaos.ts'
-import { configurationText, membershipText } from './configuration-text.ts'
 import { EnsembleEvents } from './ensemble-events.ts'
 import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
 import { MemoryNetwork } from './host/peers/memory.ts'
 import { LocalServer, drain } from './local-server.ts'
+import { membershipText } from './membership-text.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
+import type { EnsembleParts, EnsembleStorages } from './parts.ts'
 import { sessionsOf } from './session-list.ts'
 import type { EnsembleSession } from './session-list.ts'
-import { Storages } from './storages.ts'
 
 /** How long a start waits for the last servers, once a majority serves. */
 const START_GRACE_TICKS = 4
@@ -33,7 +34,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   readonly name = 'embedded'
   readonly capabilities: Capabilities
   readonly #settings: EmbeddedSettings
-  readonly #storages: Storages
+  readonly #parts: EnsembleParts
+  readonly #storages: EnsembleStorages
   readonly #network = new MemoryNetwork()
   readonly #members = new Map<number, LocalServer>()
   readonly #voters: readonly number[]
@@ -55,14 +57,17 @@ export class Ensemble implements Backend, AsyncDisposable {
    * Makes an ensemble that is not started.
    *
    * @param options - see {@link EmbeddedOptions}
+   * @param parts - those of the platform
    * @throws TypeError or RangeError for a wrong option
+   * @internal
    */
-  constructor(options: EmbeddedOptions = {}) {
+  constructor(options: EmbeddedOptions, parts: EnsembleParts) {
     this.#settings = settingsOf(options)
+    this.#parts = parts
     this.#events = new EnsembleEvents(this.#settings)
     const { servers, observers, storage } = this.#settings
     this.capabilities = storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
-    this.#storages = new Storages(storage, this.#isStandalone, (id, event) => {
+    this.#storages = parts.storagesOf(storage, this.#isStandalone, (id, event) => {
       this.#events.emit(id, event)
       // The others go on; it is back when what it has begun is durable (decision 0017). One alone waits as it is.
       if (event.type === 'disk-full' && this.#voters.some((voter) => voter !== id)) this.#startAgain(id)
@@ -138,6 +143,24 @@ export class Ensemble implements Backend, AsyncDisposable {
     checkId(id, this.#ids)
     const { name, capabilities } = this
     return { name, capabilities, open: (options) => this.#open(this.#ids.indexOf(id), options) }
+  }
+
+  /**
+   * A client's way to the servers, which tries them in turn. The ensemble has to be started.
+   *
+   * @param turn - the index among their ids to begin with
+   * @internal
+   */
+  dialer(turn: number): Dialer {
+    const isDraining = (): boolean => this.#isDraining
+    return new MemoryDialer({
+      ids: this.#ids,
+      host: (id: number) => this.#members.get(id)?.host ?? undefined,
+      isIsolated: this.#chaos.isIsolated,
+      get isClosing() {
+        return isDraining()
+      },
+    }, turn)
   }
 
   /** The status of each server, by id. */
@@ -282,16 +305,7 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   async #open(turn: number, options: OpenOptions): Promise<Session> {
     await abortable(this.start(), options.signal)
-    const isDraining = (): boolean => this.#isDraining
-    const directory = {
-      ids: this.#ids,
-      host: (id: number) => this.#members.get(id)?.host ?? undefined,
-      isIsolated: this.#chaos.isIsolated,
-      get isClosing() {
-        return isDraining()
-      },
-    }
-    return openClientSession(new MemoryDialer(directory, turn), {
+    return openClientSession(this.dialer(turn), {
       ...options,
       sessionTimeoutMs: options.sessionTimeoutMs ?? this.#settings.sessionTimeoutMs,
     })
@@ -310,6 +324,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     const { clients } = this.#settings
     this.#members.set(id, new LocalServer({
       id,
+      parts: this.#parts,
       clients,
       clientPort: clients.ports[id - 1] ?? null,
       secureClientPort: clients.securePorts[id - 1] ?? null,
@@ -319,7 +334,7 @@ export class Ensemble implements Backend, AsyncDisposable {
       configuration: () => {
         const directories = this.#storages.directoriesOf(id)
         const one = { id, votes: this.#voters.includes(id), ports: null, directories }
-        return configurationText(one, this.#membership, this.#settings)
+        return this.#parts.configurationText(one, this.#membership, this.#settings)
       },
       directories: () => this.#storages.directoriesOf(id),
       isIsolated: this.#chaos.isIsolated,

@@ -7,6 +7,7 @@
 import { Ensemble } from './ensemble.ts'
 import { EnsembleMember } from './member.ts'
 import type { MemberOptions } from './member-options.ts'
+import { NODE_PARTS } from './node-parts.ts'
 import type { EmbeddedOptions } from './options.ts'
 
 export { Ensemble } from './ensemble.ts'
@@ -42,7 +43,7 @@ export function embedded(options: MemberOptions): EnsembleMember
  */
 export function embedded(options?: EmbeddedOptions): Ensemble
 export function embedded(options: EmbeddedOptions | MemberOptions = {}): Ensemble | EnsembleMember {
-  return isMember(options) ? new EnsembleMember(options) : new Ensemble(options)
+  return isMember(options) ? new EnsembleMember(options) : new Ensemble(options, NODE_PARTS)
 }
 
 function isMember(options: EmbeddedOptions | MemberOptions): options is MemberOptions {

@@ -3,40 +3,21 @@
  * joins it to the others, in memory or over TCP.
  */
 import { downStatus } from './down-status.ts'
-import type { EnsembleEvents, EnsembleServerStatus } from './ensemble-events.ts'
-import { AdminServer } from './host/admin/admin-server.ts'
-import type { Company } from './host/admin/server-view.ts'
-import { ClientPort } from './host/clients/tcp-port.ts'
-import type { ClientTls } from './host/clients/tcp-port.ts'
-import { Certificates } from './host/tls/certificates.ts'
+import type { EnsembleServerStatus } from './ensemble-events.ts'
+import type { AdminServer } from './host/admin/admin-server.ts'
+import type { ClientPort } from './host/clients/tcp-port.ts'
 import type { Host } from './host/host.ts'
 import { HostSlot } from './host/host-slot.ts'
 import type { PeerTransport } from './host/peers/transport.ts'
-import { systemRandom } from './host/random.ts'
-import type { ServerDirectories } from './host/storage/directory-size.ts'
 import type { Storage } from './host/storage/storage.ts'
 import { holdsBy, twoTurns } from './host/turns.ts'
-import type { ClientSettings } from './options.ts'
+import type { EnsembleParts, PortOptions } from './parts.ts'
 import type { ServerConfig } from './server/config.ts'
 
 /** The settings and callbacks that the owner of a server gives it. */
-export interface LocalServerOptions {
-  readonly id: number
-  readonly clients: Omit<ClientSettings, 'ports' | 'securePorts' | 'adminPorts'>
-  /** 0 for any that is free, null for none. */
-  readonly clientPort: number | null
-  /** The port that speaks TLS alone; 0 for any that is free, null for none. */
-  readonly secureClientPort: number | null
-  /** The AdminServer's; 0 for any that is free, null for none. It needs a port for clients. */
-  readonly adminPort: number | null
-  readonly company: Company
-  readonly events: EnsembleEvents
-  /** See {@link ClientPort}. */
-  configuration(): string
-  /** See {@link ClientPort}. */
-  directories(): ServerDirectories | null
-  /** Whether the client of this session reaches no server at present. */
-  isIsolated(sessionId: bigint): boolean
+export interface LocalServerOptions extends PortOptions {
+  /** Those of the platform. */
+  readonly parts: EnsembleParts
   /** It runs: the others can reach it. */
   plug(host: Host): void
   /** It has ended. */
@@ -74,32 +55,11 @@ export class LocalServer {
    * @param options - see {@link LocalServerOptions}
    */
   constructor(options: LocalServerOptions) {
-    const { id, clients, clientPort, secureClientPort, adminPort, events } = options
-    this.id = id
+    this.id = options.id
     this.#options = options
-    if (clientPort === null && secureClientPort === null) {
-      this.port = null
-      this.admin = null
-      return
-    }
-    this.port = new ClientPort({
-      ...clients,
-      port: clientPort,
-      tls: tlsOf(options),
-      onTlsRefused: (address, reason) => {
-        events.emit(id, { type: 'client-refused', address, reason })
-      },
-      company: options.company,
-      configuration: () => options.configuration(),
-      directories: () => options.directories(),
-      isIsolated: (sessionId) => options.isIsolated(sessionId),
-      onClientError: (sessionId, error) => {
-        events.emit(id, { type: 'client-failed', sessionId, error })
-        events.tellClientError(error)
-      },
-    })
-    const { view } = this.port
-    this.admin = adminPort === null ? null : new AdminServer({ address: clients.adminAddress, port: adminPort, view })
+    const { port, admin } = options.parts.portsOf(options)
+    this.port = port
+    this.admin = admin
   }
 
   /** The host that runs; null while none does, and while one is being opened. */
@@ -134,11 +94,12 @@ export class LocalServer {
 
   /** Starts it; its ports are opened by the owner. */
   start({ config, storage, transport, storageReady }: LocalServerStart): void {
-    const { id, events } = this.#options
+    const { id, events, parts } = this.#options
     this.#slot.open({
       config,
       storage,
-      random: systemRandom,
+      random: parts.random,
+      digest: parts.digest,
       transport,
       onEvent: (event) => {
         if (event.type === 'serving') this.#options.serves(event.epoch)
@@ -206,12 +167,4 @@ async function answered(
     ...ports.map((port) => port.drain(untilMs)),
     holdsBy(() => hosts().every((host) => host.isAnswered), untilMs),
   ])
-}
-
-function tlsOf({ id, clients: { tls }, secureClientPort, events }: LocalServerOptions): ClientTls | null {
-  if (tls === null) return null
-  const certificates = new Certificates(tls, 'ssl', (event) => {
-    events.emit(id, event)
-  })
-  return { ...tls, certificates, port: secureClientPort }
 }

@@ -18,7 +18,6 @@ import { SocketDialer } from '../client/io/socket-dialer.ts'
 import { textOf } from '../client/server-address.ts'
 import { openClientSession } from '../client/session.ts'
 import { CAPABILITIES, DURABLE_CAPABILITIES } from './capabilities.ts'
-import { configurationText } from './configuration-text.ts'
 import { EnsembleEvents } from './ensemble-events.ts'
 import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
@@ -30,9 +29,10 @@ import { KnownServers } from './known-servers.ts'
 import { LocalServer, drain } from './local-server.ts'
 import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
+import { NODE_PARTS } from './node-parts.ts'
+import type { EnsembleStorages } from './parts.ts'
 import { sessionsOf } from './session-list.ts'
 import type { EnsembleSession } from './session-list.ts'
-import { Storages } from './storages.ts'
 
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
 const HAND_OVER_MS_MAX = 1_000
@@ -48,7 +48,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   readonly myid: number
   readonly #settings: MemberSettings
   readonly #known: KnownServers
-  readonly #storages: Storages
+  readonly #storages: EnsembleStorages
   readonly #events: EnsembleEvents
   readonly #server: LocalServer
   #peers: TcpPeers | null = null
@@ -72,7 +72,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     this.#known = new KnownServers(myid, this.#settings.servers)
     this.#events = new EnsembleEvents(common)
     this.#followConfiguration()
-    this.#storages = new Storages(common.storage, true, (_, event) => {
+    this.#storages = NODE_PARTS.storagesOf(common.storage, true, (_, event) => {
       this.#events.emit(myid, event)
       // The others go on; it is back when what it has begun is durable (decision 0017). The only voter waits as it is.
       if (event.type === 'disk-full' && !this.#isOnlyVoter) this.#startAgain()
@@ -248,6 +248,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     const known = this.#known
     return new LocalServer({
       id: myid,
+      parts: NODE_PARTS,
       clients: { ...common.clients, address: clientPort?.host ?? common.clients.address },
       clientPort: clientPort?.port ?? null,
       secureClientPort,
@@ -264,7 +265,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       configuration: () => {
         const directories = this.#storages.directoriesOf(myid)
         const one = { id: myid, votes: known.votes, ports: servers.get(myid) ?? null, directories }
-        return configurationText(one, known.text, common)
+        return NODE_PARTS.configurationText(one, known.text, common)
       },
       directories: () => this.#storages.directoriesOf(myid),
       isIsolated: () => false,

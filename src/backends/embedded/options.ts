@@ -2,12 +2,11 @@
 import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from '../../core/options.ts'
 import { validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
-import { FOUR_LETTER_WORDS } from './host/admin/four-letter-words.ts'
+import { FOUR_LETTER_WORDS } from './host/admin/word-names.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
 import { LOCAL_SESSIONS_MODES } from './server/ports.ts'
 import type { LocalSessionsMode } from './server/ports.ts'
-import type { StorageSettings } from './storages.ts'
 import { clientTlsSettingsOf } from './tls-options.ts'
 import type { ClientTlsOptions, ClientTlsSettings } from './tls-options.ts'
 
@@ -176,6 +175,15 @@ export interface EmbeddedSettings {
   readonly clients: ClientSettings
   readonly storage: StorageSettings
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
+}
+
+/** Where an ensemble keeps its data. */
+export interface StorageSettings {
+  /** Null: in memory. */
+  readonly dataDir: string | null
+  /** Where logs are; null: where all the rest is. */
+  readonly dataLogDir: string | null
+  readonly snapRetainCount: number
 }
 
 /** The settings that all ports for clients share. */

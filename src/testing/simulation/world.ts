@@ -9,6 +9,7 @@ import { AssertionError } from '../../core/assert.ts'
 import type { Backend, Capabilities } from '../../core/backend.ts'
 import { connect } from '../../core/connect.ts'
 import type { Client, ConnectOptions } from '../../core/client.ts'
+import { sha1 } from '../../backends/embedded/host/digest.ts'
 import type { Host, HostEvent } from '../../backends/embedded/host/host.ts'
 import { HostSlot } from '../../backends/embedded/host/host-slot.ts'
 import { isDamage } from '../../backends/embedded/host/storage/recovery.ts'
@@ -265,6 +266,7 @@ export class World {
       },
       storage: disk,
       random: node.random.fork(`server ${server.lives - 1}`),
+      digest: sha1,
       transport: peers.transport,
       onEvent: (event) => {
         // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.

@@ -19,13 +19,12 @@ import type { Notification } from '../../wire/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { ServerConfig } from '../server/config.ts'
 import type { ServerInspection } from '../server/inspection.ts'
-import type { RandomSource } from '../server/ports.ts'
+import type { ServerPorts } from '../server/ports.ts'
 import { NO_IDENTITIES } from '../server/state/identities.ts'
 import type { Identity } from '../server/state/identities.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
 import { partsOf } from './clients/request-parts.ts'
-import { sha1 } from './digest.ts'
 import { HostTimes } from './host-times.ts'
 import type { LatencySummary } from './latency.ts'
 import { Peers } from './peers/peers.ts'
@@ -52,10 +51,9 @@ export type HostEvent =
   | { readonly type: 'snapshot-skipped'; readonly error: unknown }
 
 /** The ports of a host to the world outside, and the callbacks to its owner. */
-export interface HostOptions {
+export interface HostOptions extends ServerPorts {
   readonly config: ServerConfig
   readonly storage: Storage
-  readonly random: RandomSource
   /** The way to the other servers. Its maker ends its connections when the host stops. */
   readonly transport: PeerTransport
   /** Most bytes that wait on one link to another server; one that has more is closed. */
@@ -101,7 +99,7 @@ export class Host implements PeerGate {
     }
     this.#options = options
     this.times.recovered(recovered.times)
-    const ports = { random: options.random, digest: sha1 }
+    const ports = { random: options.random, digest: options.digest }
     this.#server = new Server(options.config, recovered, ports, Date.now())
     this.#snapshots = new SnapshotWriter(options.storage, this.times.snapshot, fail, (error) => {
       options.onEvent({ type: 'snapshot-skipped', error })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Host } from '../../../../src/backends/embedded/host/host.ts'
+import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { systemRandom } from '../../../../src/backends/embedded/host/random.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import { twoTurns } from '../../../../src/backends/embedded/host/turns.ts'
@@ -17,6 +18,7 @@ beforeEach(async () => {
     config: { ...SERVER_DEFAULTS, myid: 1, voters: [1], bootstrap: true },
     storage: new MemoryStorage(),
     random: systemRandom,
+    digest: sha1,
     transport: { dial: () => undefined, sendVote: () => undefined },
     onEvent: () => undefined,
     onFailure: (error) => failures.push(error),

@@ -18,30 +18,8 @@ import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, i
 import { hex, modeOf, monitored, operationName, resetNumbers, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 import { TRACE_MASK_BYTES } from './trace-mask.ts'
-
-/** All words that can be enabled. */
-export const FOUR_LETTER_WORDS = [
-  'conf',
-  'cons',
-  'crst',
-  'dirs',
-  'dump',
-  'envi',
-  'gtmk',
-  'hash',
-  'isro',
-  'mntr',
-  'ruok',
-  'srst',
-  'srvr',
-  'stat',
-  'stmk',
-  'wchc',
-  'wchp',
-  'wchs',
-] as const
-
-type FourLetterWord = (typeof FOUR_LETTER_WORDS)[number]
+import { FOUR_LETTER_WORDS } from './word-names.ts'
+import type { FourLetterWord } from './word-names.ts'
 
 /** Those that are answered while clients are not served. */
 type Always = 'ruok' | 'envi' | 'gtmk' | 'stmk'

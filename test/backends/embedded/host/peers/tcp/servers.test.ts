@@ -9,6 +9,7 @@ import type { Host, HostOptions } from '../../../../../../src/backends/embedded/
 import { HostSlot } from '../../../../../../src/backends/embedded/host/host-slot.ts'
 import type { PeerAddress } from '../../../../../../src/backends/embedded/host/peers/tcp/peer-address.ts'
 import { TcpPeers } from '../../../../../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
+import { sha1 } from '../../../../../../src/backends/embedded/host/digest.ts'
 import { systemRandom } from '../../../../../../src/backends/embedded/host/random.ts'
 import { MemoryStorage } from '../../../../../../src/backends/embedded/host/storage/memory.ts'
 import type { Storage } from '../../../../../../src/backends/embedded/host/storage/storage.ts'
@@ -44,6 +45,7 @@ async function startServer(id: number, settings: Partial<HostOptions['config']> 
     config: { ...SERVER_DEFAULTS, tickMs: TICK_MS, myid: id, voters: [1, 2, 3], bootstrap: true, ...settings },
     storage,
     random: systemRandom,
+    digest: sha1,
     transport,
     onEvent: (event) => {
       if (event.type === 'synchronised') events.push(`${id}: ${event.mode}`)

@@ -1,5 +1,5 @@
 /**
- * The storages of an ensemble's servers: in memory, or in files under one directory that a lock protects.
+ * The storages of an ensemble's servers in files, under one directory that a lock protects.
  *
  * Layout    a server alone has `dataDir` to itself, as ZooKeeper's would; of several, each has the directory `<id>` in
  *           it.
@@ -12,10 +12,11 @@ import { lockDirectory } from './host/storage/directory-lock.ts'
 import { readSmallFile, replaceFile } from './host/storage/file-system.ts'
 import type { ServerDirectories } from './host/storage/directory-size.ts'
 import { FileStorage } from './host/storage/files.ts'
-import { MemoryStorage } from './host/storage/memory.ts'
 import { absolutePath, nodeFileSystem } from './host/storage/node-file-system.ts'
 import { StorageError } from './host/storage/storage-error.ts'
 import type { Storage } from './host/storage/storage.ts'
+import type { StorageSettings } from './options.ts'
+import type { EnsembleStorages } from './parts.ts'
 
 /** Room in logs is prepared in steps of this many bytes. */
 const PREALLOCATE_BYTES = 0x40_0000
@@ -23,21 +24,14 @@ const PREALLOCATE_BYTES = 0x40_0000
 const MYID_FILE = 'myid'
 const MYID_BYTES_MAX = 64
 
-/** Where an ensemble keeps its data. */
-export interface StorageSettings {
-  /** Null: in memory. */
-  readonly dataDir: string | null
-  /** Where logs are; null: where all the rest is. */
-  readonly dataLogDir: string | null
-  readonly snapRetainCount: number
-}
+/** The settings of storages that are in files. */
+type FileSettings = StorageSettings & { readonly dataDir: string }
 
-/** The storages of one ensemble. */
-export class Storages {
-  readonly #settings: StorageSettings
+/** The storages of one ensemble; see {@link EnsembleStorages}. */
+export class FileStorages implements EnsembleStorages {
+  readonly #settings: FileSettings
   readonly #isAlone: boolean
   readonly #onEvent: (id: number, event: HostEvent) => void
-  readonly #memories = new Map<number, MemoryStorage>()
   readonly #files = new Map<number, FileStorage>()
   readonly #unlocks: (() => Promise<void>)[] = []
 
@@ -48,73 +42,41 @@ export class Storages {
    * @param onEvent - told of a record that a crash tore, and that was cut off: it was never acknowledged; and of a disk
    * that gets full, or has room again
    */
-  constructor(settings: StorageSettings, isAlone: boolean, onEvent: (id: number, event: HostEvent) => void) {
+  constructor(settings: FileSettings, isAlone: boolean, onEvent: (id: number, event: HostEvent) => void) {
     const { dataDir, dataLogDir } = settings
-    const absolute = (directory: string | null): string | null => (directory === null ? null : absolutePath(directory))
-    this.#settings = { ...settings, dataDir: absolute(dataDir), dataLogDir: absolute(dataLogDir) }
+    const logs = dataLogDir === null ? null : absolutePath(dataLogDir)
+    this.#settings = { ...settings, dataDir: absolutePath(dataDir), dataLogDir: logs }
     this.#isAlone = isAlone
     this.#onEvent = onEvent
   }
 
-  /** The storage of a server. */
   of(id: number): Storage {
-    const { dataDir } = this.#settings
-    if (dataDir !== null) return this.#filesOf(id, dataDir)
-    const memory = this.#memories.get(id) ?? new MemoryStorage()
-    this.#memories.set(id, memory)
-    return memory
+    return this.#filesOf(id)
   }
 
-  /** Where the files of a server are; null if it has none. */
-  directoriesOf(id: number): ServerDirectories | null {
-    const { dataDir } = this.#settings
-    return dataDir === null ? null : this.#filesOf(id, dataDir).directories
+  directoriesOf(id: number): ServerDirectories {
+    return this.#filesOf(id).directories
   }
 
-  /** Deletes a server's data. */
   async wipe(id: number): Promise<void> {
-    this.#memories.delete(id)
     await this.#files.get(id)?.wipe()
   }
 
-  /**
-   * Locks the directories and begins a new ensemble, if there is none yet.
-   *
-   * @param voters - their ids
-   * @returns whether the voters have every right to vote that they ever had
-   * @throws StorageError `LOCKED` if another process uses a directory; errors of the system
-   */
   async open(voters: readonly number[]): Promise<{ readonly isNew: boolean }> {
     await this.#lock()
     return { isNew: await this.begin(voters) }
   }
 
-  /**
-   * Begins a new ensemble, if there is none yet.
-   *
-   * @param voters - their ids
-   * @returns whether the voters have every right to vote that they ever had
-   */
   async begin(voters: readonly number[]): Promise<boolean> {
-    const { dataDir } = this.#settings
-    if (dataDir === null) return true
-    const storages = voters.map((id) => this.#filesOf(id, dataDir))
+    const storages = voters.map((id) => this.#filesOf(id))
     for (const storage of storages) if (await storage.hasHistory()) return false
     for (const storage of storages) await storage.grantVote()
     return true
   }
 
-  /**
-   * Locks the directories of a server that is a process of its own; the file `myid`, as ZooKeeper has it, says whose
-   * they are: another server's promises must not be kept under this name.
-   *
-   * @throws StorageError `LOCKED` if another process uses a directory; `MISPLACED` if it is another server's; errors of
-   * the system
-   */
   async openFor(myid: number): Promise<void> {
     await this.#lock()
     const { dataDir } = this.#settings
-    if (dataDir === null) return
     const bytes = await readSmallFile(nodeFileSystem, `${dataDir}/${MYID_FILE}`, MYID_BYTES_MAX)
     const written = bytes === null ? null : Buffer.from(bytes).toString('latin1').trim()
     if (written === null) await replaceFile(nodeFileSystem, dataDir, MYID_FILE, `${myid}\n`)
@@ -124,7 +86,6 @@ export class Storages {
     }
   }
 
-  /** Closes files and unlocks directories, once what was begun has ended. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#files.values()].map((files) => files.close()))
     for (const unlock of this.#unlocks.splice(0)) await unlock()
@@ -132,15 +93,14 @@ export class Storages {
 
   async #lock(): Promise<void> {
     const { dataDir, dataLogDir } = this.#settings
-    if (dataDir === null) return
     for (const directory of new Set([dataDir, dataLogDir ?? dataDir])) {
       await nodeFileSystem.makeDirectory(directory)
       this.#unlocks.push(await lockDirectory(directory))
     }
   }
 
-  #filesOf(id: number, dataDir: string): FileStorage {
-    const { dataLogDir, snapRetainCount } = this.#settings
+  #filesOf(id: number): FileStorage {
+    const { dataDir, dataLogDir, snapRetainCount } = this.#settings
     const place = (directory: string): string => (this.#isAlone ? directory : `${directory}/${id}`)
     const files =
       this.#files.get(id) ??
