@@ -54,6 +54,7 @@ export class ServerProbes {
       case 'synchronised': return this.#synchronised(server, event)
       case 'serving': return this.#serving(server, event)
       case 'expired': return this.#probes.hit('session-expired')
+      case 'audit':
       case 'elected':
       case 'link-dropped':
       case 'client-failed':

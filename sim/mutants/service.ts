@@ -130,7 +130,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
     name: 'end-told-by-deposed',
     breaks: 'A leader says that a session is over once what it has proposed is committed, and asks no majority.',
-    kin: 'decision 0029',
+    kin: 'decision 0032',
     edits: [{ file: QUORUM_ROUNDS, from: 'sync.round > confirmed', to: 'sync.syncId >= 0 && sync.round > confirmed' }],
     // In none of 200 seeds: it takes a client that moves to the wrong side before it has seen anything.
     expected: { test: SESSION_ENDS_TEST, named: 'tells nobody at it that a session is over which began under' },

@@ -4,7 +4,7 @@
  * Why       who is told that its session is over may do the same again in another one, so nothing of the session may be
  *           done any more. A leader that was deposed does not know the sessions that began after it; and an end that it
  *           has proposed may never be committed, so that the next leader keeps the session. Each looks the same from
- *           here: a client that has seen no zxid yet cannot be told from one that is late (decision 0029).
+ *           here: a client that has seen no zxid yet cannot be told from one that is late (decision 0032).
  * Model     all refusals of one turn wait for one sync. That is confirmed once a majority has answered a ping that was
  *           sent after they came in, and everything that was proposed by then is committed. A leader that is deposed
  *           or makes way ends before, and with it the connections that wait.
