@@ -62,7 +62,7 @@ export class PublishedPackage {
       mkdirSync(dirname(join(copy, path)), { recursive: true })
       writeFileSync(join(copy, path), text)
     }
-    const isPicture = (path: string): boolean => path.endsWith('.png') || !/\.\w+$|\/api$/.test(path)
+    const isPicture = (path: string): boolean => /\.(png|svg)$/.test(path) || !/\.\w+$|\/api$/.test(path)
     cpSync(join(ROOT, 'docs'), join(copy, 'docs'), { recursive: true, filter: isPicture })
     // The API pages are there when they were built; they are not for the package.
     mkdirSync(join(copy, 'docs/api'))
