@@ -197,7 +197,8 @@ class Ordeal {
 
   /** Sees that later kills have taken nothing of earlier rounds, and removes what is left but for some rounds. */
   async retire(kept: number): Promise<void> {
-    for (const [folder, acknowledged] of [...this.#acknowledged].slice(0, Math.max(0, this.#acknowledged.size - kept))) {
+    const old = [...this.#acknowledged].slice(0, Math.max(0, this.#acknowledged.size - kept))
+    for (const [folder, acknowledged] of old) {
       const folders = this.#clients.map((_, index) => `${folder}/${index}`)
       await this.#everywhere(async (reader) => {
         const lists = await Promise.all(folders.map((path) => reader.children(path)))
