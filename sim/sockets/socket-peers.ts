@@ -6,6 +6,7 @@
  *           packets are told of them as they leave and arrive, as by the network of messages.
  * Judged    bytes that one of them cannot read end the run: nobody here writes such.
  */
+import { REPLACED } from '../../src/backends/embedded/host/peers/tcp/quorum-port.ts'
 import { TcpPeers } from '../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
 import type { PeerAddress } from '../../src/backends/embedded/host/peers/tcp/peer-address.ts'
 import type {
@@ -137,8 +138,9 @@ export class SocketPeers {
           listener.onPacket(packet)
         },
         onClose: (reason) => {
-          // Nobody here writes what another one cannot read.
-          if (reason !== undefined) this.#world.kernel.fail(new Error(`server ${id} dropped ${peer}: ${reason}`))
+          // Nobody here writes what another one cannot read; who comes again leaves an earlier connection.
+          const isFault = reason !== undefined && reason !== REPLACED
+          if (isFault) this.#world.kernel.fail(new Error(`server ${id} dropped ${peer}: ${reason}`))
           listener.onClose(reason)
         },
       }),

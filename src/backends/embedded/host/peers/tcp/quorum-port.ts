@@ -17,6 +17,9 @@ import type { PeerListenerPort, PeerSocket, PeerSockets, PortSockets } from './p
 import { QuorumConnection } from './quorum-connection.ts'
 import { Strangers, checkStranger, stranger } from './strangers.ts'
 
+/** Why the connection of a learner is closed that has come again: it has given the earlier one up. */
+export const REPLACED = 'it has opened another connection'
+
 /**
  * A server of ZooKeeper opens its quorum port when it has learnt that it leads, which can be after its followers have:
  * how often it is dialled, and how long after a refusal the next time, in milliseconds.
@@ -163,7 +166,7 @@ export class QuorumPort {
       socket.destroy()
       return
     }
-    this.#accepted.get(sid)?.drop('it has opened another connection')
+    this.#accepted.get(sid)?.drop(REPLACED)
     const { myid, configuration } = this.#options
     const link = new PeerLink({ role: 'leader', sid: myid, configuration: configuration() })
     const connection = this.#open(socket, link, () => {
