@@ -14,7 +14,7 @@ import { INSECURE_KEY } from './zoo-cfg.ts'
 export function refusalOf(exposures: readonly string[]): string {
   const ways = 'Serve on loopback (clientPortAddress=127.0.0.1) or by TLS (secureClientPort, sslQuorum)'
   const word = `--insecure, or ${INSECURE_KEY}=true in the configuration, if only your own machines reach it`
-  return `${exposures.join('; ')}. ${ways}, or say ${word}`
+  return `it does not start like this: ${exposures.join('; ')}. ${ways}, or say ${word}`
 }
 
 /**
@@ -47,11 +47,11 @@ interface Place {
 }
 
 function clientExposure(place: Place): string[] {
-  return isLoopback(place.host) ? [] : [`clients on other machines would be served without TLS on ${textOf(place)}`]
+  return isLoopback(place.host) ? [] : [`clients on other machines are served without TLS on ${textOf(place)}`]
 }
 
 function adminExposure(place: Place): string[] {
-  return isLoopback(place.host) ? [] : [`the AdminServer would tell whoever reaches ${textOf(place)}`]
+  return isLoopback(place.host) ? [] : [`the AdminServer tells whoever reaches ${textOf(place)}`]
 }
 
 function peerExposure({ myid, servers, peerListenHost, peerTls }: MemberSettings): string[] {
@@ -59,5 +59,5 @@ function peerExposure({ myid, servers, peerListenHost, peerTls }: MemberSettings
   if (own === undefined || isLoopback(peerListenHost ?? own.host)) return []
   if (peerTls !== null && peerTls.sslQuorum && !peerTls.portUnification) return []
   const ports = `${own.peerPort} and ${own.electionPort}`
-  return [`whoever reaches the ports for other servers, ${ports} of ${peerListenHost ?? own.host}, would be believed`]
+  return [`whoever reaches the ports for other servers, ${ports} of ${peerListenHost ?? own.host}, is believed`]
 }

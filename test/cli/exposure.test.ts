@@ -6,7 +6,7 @@ import type { MemberOptions } from '../../src/backends/embedded/index.ts'
 import { exposuresOf, refusalOf } from '../../src/cli/exposure.ts'
 import { authority } from '../support/certificates.ts'
 
-const CLIENTS = 'clients on other machines would be served without TLS on'
+const CLIENTS = 'clients on other machines are served without TLS on'
 const PEERS = 'whoever reaches the ports for other servers, 2888 and 3888 of'
 const folder = mkdtempSync(join(tmpdir(), 'quorate-exposure-'))
 const ca = authority('test')
@@ -29,7 +29,7 @@ describe('what other machines reach without TLS, of a server alone', () => {
     [{ clientPorts: [1], adminPorts: [8080] }, []],
     [
       { clientPorts: [1], adminPorts: [8080], adminAddress: '0.0.0.0' },
-      ['the AdminServer would tell whoever reaches 0.0.0.0:8080'],
+      ['the AdminServer tells whoever reaches 0.0.0.0:8080'],
     ],
   ])('%j', (options, exposures) => {
     expect(exposuresOf({ servers: 1, ...options })).toEqual(exposures)
@@ -49,11 +49,11 @@ describe('what other machines reach without TLS, of a server of several', () => 
 
   it.each([
     ['127.0.0.1:2888:3888;2181', {}, []],
-    ['a:2888:3888', {}, [`${PEERS} a, would be believed`]],
-    ['a:2888:3888;127.0.0.1:2181', {}, [`${PEERS} a, would be believed`]],
-    ['a:2888:3888;2181', {}, [`${CLIENTS} a:2181`, `${PEERS} a, would be believed`]],
+    ['a:2888:3888', {}, [`${PEERS} a, is believed`]],
+    ['a:2888:3888;127.0.0.1:2181', {}, [`${PEERS} a, is believed`]],
+    ['a:2888:3888;2181', {}, [`${CLIENTS} a:2181`, `${PEERS} a, is believed`]],
     ['127.0.0.1:2888:3888;2181', { clientPortAddress: '0.0.0.0' }, [`${CLIENTS} 0.0.0.0:2181`]],
-    ['127.0.0.1:2888:3888', { peerListenHost: '0.0.0.0' }, [`${PEERS} 0.0.0.0, would be believed`]],
+    ['127.0.0.1:2888:3888', { peerListenHost: '0.0.0.0' }, [`${PEERS} 0.0.0.0, is believed`]],
   ] as const)('%s with %j', (line, more, exposures) => {
     expect(exposuresWith(line, more)).toEqual(exposures)
   })
@@ -71,6 +71,6 @@ describe('a refusal', () => {
   it('names all of it, and the ways out', () => {
     const way = 'Serve on loopback (clientPortAddress=127.0.0.1) or by TLS (secureClientPort, sslQuorum), '
     const word = 'or say --insecure, or quorate.insecure=true in the configuration, if only your own machines reach it'
-    expect(refusalOf(['one', 'two'])).toBe(`one; two. ${way}${word}`)
+    expect(refusalOf(['one', 'two'])).toBe(`it does not start like this: one; two. ${way}${word}`)
   })
 })
