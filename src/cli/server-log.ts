@@ -59,8 +59,11 @@ export class ServerLog {
   }
 
   /** Writes a line, unless it is less urgent than the log's level. */
-  write({ level, event, message, fields = {} }: LogEntry): void {
-    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.#settings.level)) return
+  write(entry: LogEntry): void {
+    if (LOG_LEVELS.indexOf(entry.level) <= LOG_LEVELS.indexOf(this.#settings.level)) this.#writeLine(entry)
+  }
+
+  #writeLine({ level, event, message, fields = {} }: LogEntry): void {
     const time = new Date().toISOString()
     const { format, myid } = this.#settings
     if (format === 'text') this.#write(`${time} ${level.padEnd(LEVEL_WIDTH)} ${oneLine(message)}\n`)
@@ -89,7 +92,10 @@ export class ServerLog {
     if (event.type === 'failed' && this.#settings.format === 'text') return
     const entry = entryOf(event)
     const isQuiet = this.#settings.myid === null && entry.level === 'info' && ELECTIONS.has(event.type)
-    this.write({ event: event.type, ...entry, ...(isQuiet ? { level: 'debug' } : {}) })
+    const line = { event: event.type, ...entry, ...(isQuiet ? { level: 'debug' } as const : {}) }
+    // Whoever asks for the audit wants all of it, whatever else the log leaves out.
+    if (event.type === 'audit') this.#writeLine(line)
+    else this.write(line)
   }
 }
 

@@ -85,7 +85,9 @@ describe('the log of a server', () => {
     } as const
     const who = 'session=0x10 user=ip:10.0.0.9,digest:ann ip=10.0.0.9'
     const what = 'operation=create znode="/a result=success" znode_type=persistent result=failure err=-110'
-    expect(logged({}, [record])).toEqual([`${TIME} info  ${who} ${what}\n`])
+    for (const level of ['error', 'info'] as const) {
+      expect(logged({ level }, [record])).toEqual([`${TIME} info  ${who} ${what}\n`])
+    }
     const closed = { ...record, operation: 'closeSession', path: null, nodeType: null, err: 0 } as const
     expect(JSON.parse(logged({ format: 'json' }, [closed])[0] ?? '')).toEqual({
       time: TIME, level: 'info', server: 2, event: 'audit', message: `${who} operation=closeSession result=success`,

@@ -254,7 +254,8 @@ export class LogFiles {
     const file = await this.#files.open(path, 'read')
     try {
       for (let at = 0; ; ) {
-        const chunk = await file.read(at, READ_BYTES)
+        // Of a short log no more memory is kept with its last entries than they need.
+        const chunk = await file.read(at, at === 0 ? PART_BYTES : READ_BYTES)
         if (chunk.length === 0) return
         at += chunk.length
         for (let start = 0; start < chunk.length; start += PART_BYTES) {

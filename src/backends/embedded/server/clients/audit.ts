@@ -9,6 +9,7 @@
 import { Err, OpCode } from '../../../wire/codes.ts'
 import type { MultiOperation, Reply } from '../../../wire/records.ts'
 import type { AuditRecord, AuditedOperation } from '../ports.ts'
+import { clientInfoOf } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
 import { isEphemeral, isSequential } from '../writes/create-mode.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
@@ -60,9 +61,7 @@ export function auditOfClaim(asker: Asker, identities: readonly Identity[], isTr
 }
 
 function whoIs({ sessionId, address }: Asker, identities: readonly Identity[]) {
-  const users = identities.map(({ scheme, id }) => {
-    return `${scheme}:${scheme === 'digest' ? id.slice(0, Math.max(0, id.indexOf(':'))) : id}`
-  })
+  const users = clientInfoOf(identities).map(({ authScheme, user }) => `${authScheme}:${user}`)
   return { type: 'audit', sessionId, users, address } as const
 }
 
