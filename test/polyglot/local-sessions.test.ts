@@ -20,10 +20,11 @@ async function theirs(): Promise<Place> {
   return { addresses: servers.connectString, [Symbol.asyncDispose]: () => servers.stop() }
 }
 
+const ours = (): Promise<Place> => startServers(3, { localSessions: 'upgradeable' })
 const skipKazoo = reasonToSkip('kazoo', hasKazoo)
 const PLACES = [
   { name: 'ZooKeeper', skip: skipKazoo ?? reasonToSkipZooKeeper(), start: theirs },
-  { name: 'our servers', skip: skipKazoo, start: (): Promise<Place> => startServers(3, { localSessions: 'upgradeable' }) },
+  { name: 'our servers', skip: skipKazoo, start: ours },
 ]
 
 for (const { name, skip, start } of PLACES) {
