@@ -50,6 +50,13 @@ export interface ServerConfig extends ZabConfig {
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
   readonly superDigest: string | null
   /**
+   * Schemes of which a client over a network has to have an identity before anything is done for it; none by default:
+   * ZooKeeper's enforce.auth.schemes.
+   */
+  readonly requiredSchemes: readonly string[]
+  /** Whether a client that fails by SASL keeps its connection, as nobody: ZooKeeper's allowSaslFailedClients. */
+  readonly allowSaslFailedClients: boolean
+  /**
    * Data of /zookeeper/config before it is changed: the servers, as in ZooKeeper's configuration. Empty for a server on
    * its own.
    */
@@ -87,5 +94,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   audit: false,
   reconfigEnabled: false,
   superDigest: null,
+  requiredSchemes: [],
+  allowSaslFailedClients: false,
   membership: '',
 }) satisfies Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
