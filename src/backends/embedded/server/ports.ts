@@ -57,6 +57,8 @@ export interface AuthFailure {
   readonly user: string | null
   /** Why it failed; never with what it showed. */
   readonly reason: string
+  /** Whether it may have guessed: those who do are slowed down. */
+  readonly isGuess: boolean
 }
 
 /** See {@link LocalSessionsMode}. */

@@ -7,8 +7,7 @@
  * Source    ServerCnxnFactory.getDigestMd5Credentials; ConfigFile.java of OpenJDK 17 for the format.
  */
 
-/** The section of ZooKeeper's server, unless `zookeeper.sasl.serverconfig` says otherwise. */
-export const JAAS_SECTION = 'Server'
+import { JAAS_SECTION } from './sasl-settings.ts'
 
 const DIGEST_MODULE = /(^|\.)DigestLoginModule$/
 const KERBEROS_MODULE = /(^|\.)Krb5LoginModule$/

@@ -1,5 +1,8 @@
 /** The settings of SASL for clients, and the events about its files. */
 
+/** The section of ZooKeeper's server, unless `zookeeper.sasl.serverconfig` says otherwise. */
+export const JAAS_SECTION = 'Server'
+
 /** Checked settings. */
 export interface SaslSettings {
   /** A JAAS file with users and their passwords, for DIGEST-MD5; null for none. */

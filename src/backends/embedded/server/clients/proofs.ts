@@ -67,7 +67,7 @@ export class Proofs {
   refuse(connection: Connection, op: number, xid: number): void {
     const err = Err.sessionClosedRequireSaslAuth
     this.#outlet.send(connection, op, { xid, zxid: NO_ZXID, err, body: null })
-    this.#fail(connection, SASL, null, 'it asked for something before it had proved who it is')
+    this.#fail(connection, '?', null, 'it asked for something before it had proved who it is', false)
     this.#outlet.close(connection)
   }
 
@@ -80,7 +80,7 @@ export class Proofs {
     this.#outlet.send(connection, OpCode.auth, { xid, zxid: NO_ZXID, err, body: null })
     this.#audit(connection, identities)
     if (identities === null) {
-      this.#fail(connection, schemeOf(claim), null, 'the claim is not one that can be proved here')
+      this.#fail(connection, schemeOf(claim), null, 'the claim is not one that can be proved here', false)
       this.#outlet.close(connection)
       return
     }
@@ -145,8 +145,14 @@ export class Proofs {
     this.#host.report(auditOfClaim(connection, identities ?? connection.identities, identities !== null))
   }
 
-  #fail({ sessionId, address }: Connection, scheme: string, user: string | null, reason: string): void {
-    this.#host.report({ type: 'auth-failed', sessionId, address, scheme, user, reason })
+  #fail(
+    { sessionId, address }: Connection,
+    scheme: string,
+    user: string | null,
+    reason: string,
+    isGuess = true,
+  ): void {
+    this.#host.report({ type: 'auth-failed', sessionId, address, scheme, user, reason, isGuess })
   }
 }
 
