@@ -321,6 +321,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       extendedTypes: all.extendedTypes,
       enforceQuota: all.enforceQuota,
       superDigest: all.superDigest,
+      hasSasl: all.sasl !== null,
       requiredSchemes: requiredSchemesOf(all.requiredSchemes, all),
       allowSaslFailedClients: all.sasl?.allowFailedClients ?? false,
     },
