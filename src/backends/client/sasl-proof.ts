@@ -115,6 +115,12 @@ export class SaslProof {
   }
 }
 
+/** The refusal of a server that serves nobody who has not proved who he is. */
+export function unproved({ server }: Connection): IntroductionRefusal {
+  const message = `${server} serves nobody who has not proved who he is (-124): does this client need the option sasl?`
+  return { message, error: saslError(message) }
+}
+
 function refusalOf({ server }: Connection, message: string, error: CoordinationError | null): IntroductionRefusal {
   return { message: error === null ? `${server}: ${message}` : message, error }
 }

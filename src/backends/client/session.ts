@@ -33,7 +33,7 @@ import { ClientIntroductions } from './introductions.ts'
 import type { IntroductionRefusal } from './introductions.ts'
 import type { ClientSessionOptions } from './options.ts'
 import { ClientOutbox } from './outbox.ts'
-import { SaslProof } from './sasl-proof.ts'
+import { SaslProof, unproved } from './sasl-proof.ts'
 import { ClientWatches } from './watches.ts'
 import { Err, OpCode, WatcherType, Xid } from '../wire/codes.ts'
 import { OwnDialect, recognition } from './dialect.ts'
@@ -329,6 +329,7 @@ class ClientSession implements Session, ConnectionOwner {
     call.settle(reply)
     if (reply.err === Err.sessionExpired) this.#expire()
     else if (reply.err === Err.sessionMoved) this.#drop('the session has moved to another server')
+    else if (reply.err === Err.sessionClosedRequireSaslAuth) this.#refused(unproved(connection))
   }
 
   /** A reply to what the application did not ask for. */

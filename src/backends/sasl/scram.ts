@@ -186,6 +186,9 @@ function firstOf(text: string): string | Record<'user' | 'header' | 'bare' | 'cl
 
 function challengeOf(text: string, clientNonce: string): { nonce: string; salt: Uint8Array; count: number } {
   const [, nonce = '', salt = '', count = ''] = CHALLENGE.exec(text) ?? []
+  if (/^(?:realm|nonce)=/.test(text)) {
+    throw saslError('the server answers with DIGEST-MD5, and SCRAM-SHA-256 was asked for: name the weaker one to use it')
+  }
   if (!nonce.startsWith(clientNonce) || nonce.length <= clientNonce.length || !NONCE.test(nonce)) {
     throw saslError("the server's challenge is not one of SCRAM-SHA-256, or answers somebody else")
   }
