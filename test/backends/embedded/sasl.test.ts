@@ -1,4 +1,5 @@
 /** Servers that know users by SASL, and our client there, over TCP. */
+import { createHash } from 'node:crypto'
 import { createConnection } from 'node:net'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
@@ -111,6 +112,10 @@ class Raw {
 
   send(xid: number, op: number, body: unknown): void {
     this.#socket.write(this.#wire.encode({ kind: 'request', request: { xid, op, body } as never }))
+  }
+
+  end(): void {
+    this.#socket.end()
   }
 
   async until(condition: () => boolean): Promise<void> {
@@ -285,6 +290,60 @@ it('who fails stays as nobody where that is allowed, and can do no more than nob
   expect(await raw.errOf(3)).toBe(Err.ok)
   const nobody = [{ authScheme: 'ip', user: '127.0.0.1' }]
   expect(raw.replies.at(-1)).toMatchObject({ reply: { body: { clientInfo: nobody } } })
+})
+
+describe('a server whose superuser somebody guesses at', () => {
+  const superDigest = `root:${createHash('sha1').update('root:of-root').digest('base64')}`
+  const claim = (password: string): unknown => ({ type: 0, scheme: 'digest', auth: Buffer.from(`root:${password}`) })
+
+  it('counts each guess, and looks at the next ones later, one after another', async () => {
+    const { port, events } = await start({ superDigest, sasl: null })
+    const raw = await Raw.open(port)
+    const startMs = performance.now()
+    for (const guess of ['a', 'b', 'c']) raw.send(-4, OpCode.auth, claim(guess))
+    raw.send(1, OpCode.exists, { path: '/', watch: false })
+    expect(await raw.errOf(1)).toBe(Err.ok)
+    // The first is not late, the second by 100 ms, the third by 200 ms more.
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(300)
+    const guess = { scheme: 'digest', user: 'root', reason: 'wrong password of the superuser', isGuess: true }
+    expect(failuresOf(events)).toMatchObject([guess, guess, guess])
+    expect(await askPort(port, 'mntr')).toMatch(/zk_auth_attempts_failed_count\t3\n/)
+  })
+
+  it('does not hold up other requests of that address', async () => {
+    const { port } = await start({ superDigest })
+    const [guesser, other] = [await Raw.open(port), await Raw.open(port)]
+    guesser.send(-4, OpCode.auth, claim('a'))
+    await guesser.until(() => guesser.replies.length === 2)
+    guesser.send(-4, OpCode.auth, claim('of-root'))
+    guesser.send(1, OpCode.exists, { path: '/', watch: false })
+    for (let xid = 1; xid <= 20; xid++) {
+      other.send(xid, OpCode.exists, { path: '/', watch: false })
+      expect(await other.errOf(xid)).toBe(Err.ok)
+    }
+    expect(guesser.replies).toHaveLength(2)
+    expect(await guesser.errOf(1)).toBe(Err.ok)
+    expect(guesser.replies).toHaveLength(4)
+  })
+
+  it('does not slow down who is refused and guesses nothing', async () => {
+    const { port, events } = await start({ requiredSchemes: ['sasl'] })
+    const raw = await Raw.open(port)
+    raw.send(1, OpCode.exists, { path: '/', watch: false })
+    await raw.ended()
+    expect(failuresOf(events)).toMatchObject([{ isGuess: false }])
+  })
+
+  it('forgets a connection that ends while its attempt waits', async () => {
+    const { port, ensemble } = await start({ superDigest })
+    const raw = await Raw.open(port)
+    raw.send(-4, OpCode.auth, claim('a'))
+    raw.send(-4, OpCode.auth, claim('b'))
+    await raw.until(() => raw.replies.length === 2)
+    raw.end()
+    await raw.ended()
+    await ensemble.close()
+  })
 })
 
 it('a client proves who it is again after each reconnect, before anything else', async () => {
