@@ -79,7 +79,7 @@ export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot', 'back
 
 /** First words that are programs of their own, with options of their own. */
 export const PROGRAM_NAMES: readonly string[] = [
-  ...['server', 'ensemble', 'status', 'dashboard', 'top', 'doctor', 'completion'],
+  ...['server', 'ensemble', 'status', 'dashboard', 'top', 'doctor', 'completion', 'scram-user'],
   ...FILE_TOOLS,
 ]
 
@@ -93,6 +93,7 @@ export const USAGE = `usage: quorate [options]                     a shell; help
        quorate dashboard [--connect URL]       a page that shows all of it, live; quorate dashboard --help tells more
        quorate top [--connect URL]             the same in the terminal, in short; quorate top --help tells more
        quorate doctor [URL]                    checks a set-up, and says what to mend; quorate doctor --help tells more
+       quorate scram-user NAME                 a line for a server's file of users; quorate scram-user --help tells more
        quorate completion bash|zsh|fish        a script by which a shell completes words of quorate
        quorate backup DIR --to DIR, restore    a copy of the data of a server, and back
 options:

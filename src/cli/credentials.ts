@@ -99,7 +99,12 @@ function checkUser(user: string | null, userInUrl: string | undefined): void {
   if (userInUrl !== undefined) throw new UsageError('--user: the URL names a user already')
 }
 
-async function passwordOf(
+/**
+ * The password of a user, from a file, the environment, or somebody at a terminal.
+ *
+ * @returns null if nobody was to be asked, and it is nowhere
+ */
+export async function passwordOf(
   file: string | null,
   asks: boolean,
   env: NodeJS.ProcessEnv,

@@ -1,4 +1,5 @@
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -21,6 +22,7 @@ public final class JavaSasl {
     BlockingQueue<KeeperState> states = new LinkedBlockingQueue<>();
     ZooKeeper zk = new ZooKeeper(args[0], SESSION_TIMEOUT_MS, event -> states.add(event.getState()));
     if (args[1].equals("refused")) refused(zk, states);
+    else if (args[1].equals("required")) required(zk);
     else authenticated(zk, states, args[1]);
     zk.close(1_000);
   }
@@ -28,7 +30,7 @@ public final class JavaSasl {
   private static void authenticated(ZooKeeper zk, BlockingQueue<KeeperState> states, String user) throws Exception {
     await(states, KeeperState.SaslAuthenticated);
     System.out.println("ok is authenticated");
-    List<ACL> own = List.of(new ACL(ZooDefs.Perms.ALL, new Id("sasl", user)));
+    List<ACL> own = new ArrayList<>(List.of(new ACL(ZooDefs.Perms.ALL, new Id("sasl", user))));
     zk.create("/java-own", "data".getBytes(StandardCharsets.UTF_8), own, CreateMode.PERSISTENT);
     zk.getData("/java-own", false, new Stat());
     zk.create("/java-auth", new byte[0], ZooDefs.Ids.CREATOR_ALL_ACL, CreateMode.EPHEMERAL);
@@ -48,6 +50,15 @@ public final class JavaSasl {
       throw new AssertionError("it is served");
     } catch (KeeperException.AuthFailedException | KeeperException.SessionClosedRequireAuthException error) {
       System.out.println("ok is not served");
+    }
+  }
+
+  private static void required(ZooKeeper zk) throws Exception {
+    try {
+      zk.exists("/", false);
+      throw new AssertionError("it is served");
+    } catch (KeeperException.SessionClosedRequireAuthException error) {
+      System.out.println("ok is told that it has to prove who it is");
     }
   }
 

@@ -1,5 +1,6 @@
 """Clients of kazoo that prove who they are by SASL: the cases of kazoo's own tests, and what follows."""
 import sys
+import time
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import AuthFailedError, NoAuthError
@@ -35,9 +36,15 @@ def connects(options, path):
 
 def is_refused(options):
     client = KazooClient(hosts=address, timeout=10, **options)
+    started = time.monotonic()
     try:
         client.start(timeout=30)
+        client.exists("/")
     except AuthFailedError:
+        return
+    except client.handler.timeout_exception:
+        # It was connected for a moment, and is no longer: it says so at once.
+        assert time.monotonic() - started < 10
         return
     finally:
         client.stop()

@@ -88,8 +88,8 @@ describe.each(KINDS)('with $name', ({ why, start }) => {
   it.skipIf((noJava ?? why) !== null)(`and is told where it has to prove it${shown(noJava ?? why)}`, async () => {
     const place = await start(['sasl'])
     try {
-      const refused = await run(java('JavaSasl.java'), [place.connectString, 'refused'])
-      expect(refused).toEqual(['is told that it failed', 'is not served'])
+      const refused = await run(java('JavaSasl.java'), [place.connectString, 'required'])
+      expect(refused).toEqual(['is told that it has to prove who it is'])
     } finally {
       await place.stop()
     }

@@ -129,7 +129,7 @@ export class Proofs {
     const mayStay = this.#host.allowSaslFailedClients && !isRequired
     const err = isRequired ? Err.sessionClosedRequireSaslAuth : Err.authFailed
     if (mayStay) this.#answer(connection, xid, null)
-    else this.#outlet.send(connection, OpCode.sasl, { xid, zxid: NO_ZXID, err, body: null })
+    else this.#outlet.send(connection, OpCode.sasl, { xid, zxid: NO_ZXID, err, body: { token: null } })
     this.#audit(connection, null)
     this.#fail(connection, SASL, step.user, step.reason)
     if (!mayStay) this.#outlet.close(connection)
