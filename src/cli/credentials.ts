@@ -6,10 +6,13 @@
  *     --ask-password             asked for at the terminal, without echo
  *
  * Rules     they are for the place that the command line names, never for one that a line of the shell connects to: a
- *           password must not go to a server that it was not given for. ZooKeeper's is the identity `digest`.
+ *           password must not go to a server that it was not given for. ZooKeeper's is the identity `digest`, or the
+ *           user of SASL that --sasl asks for. One in a URL among the arguments works, and is warned about.
  *           QUORATE_PASSWORD is used where a user is named, and by Redis, whose default user needs no name.
  */
 import { readFileSync } from 'node:fs'
+import { SASL_MECHANISMS } from '../backends/sasl/mechanism.ts'
+import type { SaslMechanism } from '../backends/sasl/mechanism.ts'
 import type { CommandLine } from './command-line.ts'
 import { Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
@@ -24,6 +27,19 @@ export interface Login {
   readonly user: string | null
   /** As it is, not encoded; in no message. */
   readonly password: string
+  /** How it is proved to a ZooKeeper: by this mechanism of SASL; absent: the identity `digest`. */
+  readonly mechanism?: SaslMechanism
+}
+
+/** What is said of a password among the arguments of a process. */
+export const ARGUMENT_WARNING =
+  `warning: everybody on this machine can read a password in a command's arguments: set ${PASSWORD_VARIABLE}, or give ` +
+  '--password-file FILE or --ask-password'
+
+/** Whether a URL that was given as an argument has a password in it. */
+export function hasPassword(url: string): boolean {
+  const [, , , password = ''] = LOGIN.exec(url) ?? []
+  return password !== ''
 }
 
 /** Asks somebody at a terminal for what is not to be seen. */
@@ -39,15 +55,19 @@ const LOGIN = /^((?:etcds?|rediss?):\/\/)(?:([^:@]*)(?::(.*))?@)?(.*)$/s
  * @throws UsageError for options that contradict each other, or miss something; Failure for a file that cannot be read
  */
 export async function loginOf(
-  line: Pick<CommandLine, 'url' | 'user' | 'passwordFile' | 'asksPassword'>,
+  line: Pick<CommandLine, 'url' | 'user' | 'passwordFile' | 'asksPassword'> & Partial<Pick<CommandLine, 'sasl'>>,
   env: NodeJS.ProcessEnv,
   ask: Ask | null,
 ): Promise<Login | null> {
   const { url, passwordFile, asksPassword } = line
+  const sasl = line.sasl ?? null
   const option = passwordFile === null ? (asksPassword ? '--ask-password' : null) : '--password-file'
   const found = LOGIN.exec(url)
   const [, scheme = '', userInUrl, passwordInUrl] = found ?? []
   checkUser(line.user, userInUrl)
+  if (sasl !== null && scheme !== '') throw new UsageError('--sasl is for a ZooKeeper, and for quorate server')
+  if (sasl !== null && line.user === null) throw new UsageError('--sasl needs --user NAME')
+  const by = sasl === null ? {} : { mechanism: mechanismOf(sasl) }
   if (passwordFile !== null && asksPassword) throw new UsageError('give either --password-file or --ask-password')
   if (passwordInUrl !== undefined || isAmbiguous(url)) {
     if (option !== null) throw new UsageError(`${option}: the URL has a password already`)
@@ -59,10 +79,16 @@ export async function loginOf(
     return null
   }
   const password = await passwordOf(passwordFile, asksPassword, env, ask, user)
-  if (password !== null) return { user, password }
+  if (password !== null) return { user, password, ...by }
   if (line.user === null) return null
   if (ask === null) throw new UsageError(`no password for ${line.user}: ${instead()}`)
-  return { user, password: await ask(`Password of ${line.user}: `) }
+  return { user, password: await ask(`Password of ${line.user}: `), ...by }
+}
+
+function mechanismOf(word: string): SaslMechanism {
+  const found = SASL_MECHANISMS.find((mechanism) => mechanism === word.toUpperCase())
+  if (found !== undefined) return found
+  throw new UsageError(`--sasl takes ${SASL_MECHANISMS.join(' or ')}, got ${JSON.stringify(word)}`)
 }
 
 /** Advice where nobody can be asked. */

@@ -74,9 +74,9 @@ export class ShellConnection {
   }
 }
 
-/** On a ZooKeeper one says who one is after connecting. */
+/** On a ZooKeeper one says who one is after connecting, or proves it by SASL while the session is opened. */
 async function identify({ zookeeper }: Engine, client: Client, login: Login | null): Promise<void> {
-  if (zookeeper === null || login === null) return
+  if (zookeeper === null || login === null || login.mechanism !== undefined) return
   try {
     await zookeeper.addAuth('digest', `${login.user ?? ''}:${login.password}`)
   } catch (error) {

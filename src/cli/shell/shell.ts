@@ -99,7 +99,7 @@ export class Shell implements ShellControl {
     signal: AbortSignal = new AbortController().signal,
   ): Promise<void> {
     const { url, login } = to
-    const engine = await engineOf(withLogin(url, login))
+    const engine = await engineOf(withLogin(url, login), login)
     await this.close()
     this.#url = url
     this.#login = login
