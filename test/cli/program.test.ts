@@ -238,7 +238,7 @@ describe('one command', () => {
     writeFileSync(users, made.out)
     const cfg = join(rig.folder, 'sasl.cfg')
     writeFileSync(cfg, 'clientPort=0\nclientPortAddress=127.0.0.1\nsessionRequireClientSASLAuth=true\n')
-    expect((await run('server', cfg)).err).toMatch(/no file of users is named: give --users FILE/)
+    expect((await rig.runWith({}, 'server', cfg)).err).toMatch(/no file of users is named: give --users FILE/)
     const own = quorate('server', cfg, '--users', users)
     await own.printed(/serves on .*\n/)
     const connect = ['--connect', addressOf(own), '--user', 'ann']
