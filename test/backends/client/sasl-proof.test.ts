@@ -106,7 +106,9 @@ describe('a client that proves who it is', () => {
     await settle()
     answer(dialer.last)
     await settle()
-    expect(await opening).toMatchObject({ code: 'NO_AUTH', outcome: 'not-sent', message: expect.stringMatching(message) })
+    const error = await opening
+    expect(error).toMatchObject({ code: 'NO_AUTH', outcome: 'not-sent' })
+    expect(String(error)).toMatch(message)
     expect(dialer.last.isClosed).toBe(true)
     expect(dialer.channels).toHaveLength(1)
   })
@@ -130,7 +132,7 @@ describe('a client that proves who it is', () => {
     await settle()
     dialer.last.reply({ token: bytes('r=cs,s=c2FsdA==,i=2147483647') })
     await settle()
-    expect(await opening).toMatchObject({ code: 'NO_AUTH', message: expect.stringMatching(/2147483647 rounds/) })
+    expect(String(await opening)).toMatch(/2147483647 rounds/)
   })
 
   it('leaves a server that says nothing, or sends what nobody asked for, and tries the next one', async () => {
@@ -153,7 +155,8 @@ describe('a client that proves who it is', () => {
     const opening = errorOf(open({ sasl: () => Promise.reject(new Error('cannot read the password in FILE')) }))
     dialer.last.accept()
     await settle()
-    expect(await opening).toMatchObject({ code: 'NO_AUTH', message: expect.stringMatching(/cannot read the password/) })
+    expect(await opening).toMatchObject({ code: 'NO_AUTH' })
+    expect(String(await opening)).toMatch(/cannot read the password/)
   })
 
   it('reports a refusal after the session is open, and goes on trying until it is over', async () => {
