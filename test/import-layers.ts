@@ -143,7 +143,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     from: 'src/backends/*/',
-    holds: 'wire/ (the formats of ZooKeeper), sasl/ (mechanisms, both ends), etcd/, redis/',
+    holds: 'wire/ (formats of ZooKeeper), sasl/ (its mechanisms), etcd/, redis/',
     to: ['src/backends/*/', 'src/core/'],
   },
   {

@@ -13,7 +13,7 @@ export interface CommandLine {
   readonly passwordFile: string | null
   /** Whether to ask for the password at the terminal. */
   readonly asksPassword: boolean
-  /** The mechanism of SASL by which a ZooKeeper is shown who connects, as it was written; null for the scheme digest. */
+  /** The mechanism of SASL that shows a ZooKeeper who connects, as it was written; null for the scheme digest. */
   readonly sasl: string | null
   /** Whether every result is a JSON value on a line. */
   readonly json: boolean

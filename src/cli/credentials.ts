@@ -16,25 +16,16 @@ import type { SaslMechanism } from '../backends/sasl/mechanism.ts'
 import type { CommandLine } from './command-line.ts'
 import { Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
+import type { Login } from './login.ts'
 import { isAmbiguous } from './secrets.ts'
 
 /** The variable of the environment that has the password. */
 export const PASSWORD_VARIABLE = 'QUORATE_PASSWORD'
 
-/** Who connects. */
-export interface Login {
-  /** Null for the default user of Redis. */
-  readonly user: string | null
-  /** As it is, not encoded; in no message. */
-  readonly password: string
-  /** How it is proved to a ZooKeeper: by this mechanism of SASL; absent: the identity `digest`. */
-  readonly mechanism?: SaslMechanism
-}
-
-/** What is said of a password among the arguments of a process. */
+/** A warning: a password stands among the arguments of a process. */
 export const ARGUMENT_WARNING =
-  `warning: everybody on this machine can read a password in a command's arguments: set ${PASSWORD_VARIABLE}, or give ` +
-  '--password-file FILE or --ask-password'
+  `warning: everybody on this machine can read a password in a command's arguments: set ${PASSWORD_VARIABLE}, or ` +
+  'give --password-file FILE or --ask-password'
 
 /** Whether a URL that was given as an argument has a password in it. */
 export function hasPassword(url: string): boolean {

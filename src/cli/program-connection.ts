@@ -10,7 +10,7 @@ import type { OptionValues } from './command-options.ts'
 import { DEFAULT_URL, engineOf } from './connect-url.ts'
 import type { Engine } from './connect-url.ts'
 import { ARGUMENT_WARNING, hasPassword, loginOf, withLogin } from './credentials.ts'
-import type { Login } from './credentials.ts'
+import type { Login } from './login.ts'
 import { ShellConnection } from './shell/connection.ts'
 
 /** The options. */

@@ -21,7 +21,7 @@ The password is not in it. It is in ${PASSWORD_VARIABLE}, or given by an option,
 options:
   --password-file FILE     the first line of a file
   --ask-password           asked for at the terminal, twice
-  --rounds N               how much work a guess is: ${SCRAM_ROUNDS_MIN} to ${SCRAM_ROUNDS_MAX} (default: ${SCRAM_ROUNDS})
+  --rounds N               the work of a guess: ${SCRAM_ROUNDS_MIN} to ${SCRAM_ROUNDS_MAX} (default: ${SCRAM_ROUNDS})
   --help`
 
 const OPTIONS = {
@@ -68,8 +68,8 @@ export async function runScramUser(
   try {
     output.out(`${verifierLine(name, await scramVerifier(password, newSalt(), rounds))}\n`)
   } catch (error) {
-    if (error instanceof TypeError) throw new Failure('this password cannot be used: it is empty, or has a control character')
-    throw error
+    if (!(error instanceof TypeError)) throw error
+    throw new Failure('this password cannot be used: it is empty, or has a control character')
   }
   return ExitStatus.ok
 }

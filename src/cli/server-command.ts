@@ -372,7 +372,7 @@ function saslOptionsOf(cfg: ZooCfg | null, users?: string, jaas?: string): SaslO
   const sasl = { ...cfg?.sasl, ...given('verifierFile', users), ...given('jaasFile', jaas) }
   if (sasl.verifierFile !== undefined || sasl.jaasFile !== undefined) return sasl
   if (cfg?.requiredSchemes?.join() !== 'sasl') return undefined
-  throw new Failure(`SASL is required of clients, and no file of users is named: give --users FILE, or ${VERIFIERS_KEY}`)
+  throw new Failure(`SASL is required, and no file of users is named: give --users FILE, or ${VERIFIERS_KEY}`)
 }
 
 function given<N extends string, T>(name: N, value: T | undefined): { readonly [K in N]?: T } {

@@ -17,14 +17,14 @@ export interface ZooCfgSasl {
 }
 
 /** Ours: ZooKeeper passes over them. */
-export const JAAS_KEY = 'quorate.sasl.jaasFile'
+const JAAS_KEY = 'quorate.sasl.jaasFile'
 export const VERIFIERS_KEY = 'quorate.sasl.verifierFile'
 
 const SUPER_USER = /^superUser(\.[^.]+)?$/
 const FLAGS = /^(sessionRequireClientSASLAuth|enforce\.auth\.enabled|allowSaslFailedClients)$/
 const TEXTS = /^(quorate\.sasl\.(jaasFile|verifierFile)|sasl\.serverconfig|enforce\.auth\.schemes)$/
 const REQUIRE = 'requireClientAuthScheme'
-/** What ZooKeeper needs to be told so that it has SASL, and of Kerberos. */
+/** Keys that ZooKeeper needs in order to have SASL, and keys of Kerberos. */
 const IDLE = /^(authProvider\.(\d+|sasl)|jaasLoginRenew|kerberos\.remove(Host|Realm)FromPrincipal)$/
 const PROVIDER = /^org\.apache\.zookeeper\.server\.auth\.(SASL|X509|Digest|IP)AuthenticationProvider$/
 /** Schemes that a client can have an identity of. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Failure, UsageError } from '../../src/cli/exit-status.ts'
 import { runScramUser } from '../../src/cli/scram-user-command.ts'
-import type { Output } from '../../src/cli/output.ts'
+import { standardOutput } from '../../src/cli/output.ts'
 import { scramVerifier } from '../../src/backends/sasl/scram.ts'
 import { readVerifierLine } from '../../src/backends/sasl/verifier-line.ts'
 import { scratchFolder } from '../engines/process.ts'
@@ -23,7 +23,7 @@ type Ask = Parameters<typeof runScramUser>[3]
 
 async function lineOf(args: readonly string[], env: NodeJS.ProcessEnv = {}, ask: Ask = null): Promise<string> {
   let text = ''
-  const output = { out: (some: string) => void (text += some), err: () => undefined } as unknown as Output
+  const output = { ...standardOutput(false), out: (some: string): void => void (text += some) }
   expect(await runScramUser(args, env, output, ask)).toBe(0)
   return text
 }

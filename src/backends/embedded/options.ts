@@ -159,8 +159,8 @@ export interface EmbeddedOptions {
   readonly sasl?: SaslOptions | null
   /**
    * Schemes of which a client that comes over a network has to have an identity, of one of them at least, before
-   * anything is done for it: ZooKeeper's `enforce.auth.schemes`. Only `sasl` and `x509` prove anything: everybody can be
-   * somebody by `digest`. Default none: who has proved nothing is served, as far as access control lists let him.
+   * anything is done for it: ZooKeeper's `enforce.auth.schemes`. Only `sasl` and `x509` prove anything: everybody can
+   * be somebody by `digest`. Default none: who has proved nothing is served, as far as access control lists let him.
    */
   readonly requiredSchemes?: readonly string[]
   /** How long `close()` waits for the answers to clients' requests in flight, in milliseconds. Default 5,000. */

@@ -3,7 +3,6 @@ import { optionNames, refuseUnknown, validateBoolean, validateText } from '../..
 import { textOf } from '../../core/value-text.ts'
 import { JAAS_SECTION } from './host/sasl/sasl-settings.ts'
 import type { SaslSettings } from './host/sasl/sasl-settings.ts'
-import type { EmbeddedOptions } from './options.ts'
 
 /**
  * The users that clients can prove to be by SASL; their identity is `sasl:user`. Each server reads the files for
@@ -55,7 +54,7 @@ export function saslSettingsOf(options: SaslOptions): SaslSettings {
 /** Checks the schemes that are required of clients. Throws TypeError or RangeError for one that nobody could have. */
 export function requiredSchemesOf(
   schemes: readonly string[],
-  { sasl, clientTls }: Pick<EmbeddedOptions, 'sasl' | 'clientTls'>,
+  { sasl, clientTls }: { readonly sasl?: unknown; readonly clientTls?: unknown },
 ): readonly string[] {
   checkNames('requiredSchemes', schemes)
   for (const scheme of schemes) {

@@ -3,18 +3,18 @@
  *
  * Strength  it is there for those who speak nothing else: whoever hears an exchange can guess passwords at the rate of
  *           MD5, and the server has to keep what is as good as the password. Use SCRAM-SHA-256, or TLS around it.
- * Encoding  a name or a password that ISO 8859-1 can hold is hashed in it, also under charset=utf-8 (RFC 2831, 2.1.2.1);
- *           pure-sasl hashes UTF-8 always, so a server takes both.
+ * Encoding  a name or a password that ISO 8859-1 can hold is hashed in it, also under charset=utf-8 (RFC 2831,
+ *           2.1.2.1); pure-sasl hashes UTF-8 always, so a server takes both.
  * Source    RFC 2831; DigestMD5Server.java and DigestMD5Client.java of OpenJDK 17.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { isSame, md5 } from './io/hashes.ts'
 import { TOKEN_BYTES_MAX, WRONG_PROOF, saslError } from './mechanism.ts'
 import type { ClientExchange, ServerExchange, ServerStep } from './mechanism.ts'
 
 /** The realm, which ZooKeeper calls the host of its service. */
-export const DIGEST_REALM = 'zk-sasl-md5'
-/** What the client says that it connects to. */
-export const DIGEST_URI = `zookeeper/${DIGEST_REALM}`
+const DIGEST_REALM = 'zk-sasl-md5'
+/** The service, as the client names it. */
+const DIGEST_URI = `zookeeper/${DIGEST_REALM}`
 const QUALITY = 'auth'
 const FIRST_COUNT = '00000001'
 /** Most directives of one message. */
@@ -86,7 +86,7 @@ export function digestServer(nonce: string, passwordOf: (user: string) => string
       const password = passwordOf(facts.user)
       // The same work, whether there is such a user or not.
       const encode = [asLatin1IfItCan, asUtf8].find((one) => {
-        return isSame(digestProof(facts, password ?? nonce, 'client', one), proof)
+        return isProof(digestProof(facts, password ?? nonce, 'client', one), proof)
       })
       if (password === null || encode === undefined) return refused(WRONG_PROOF, password === null ? null : facts.user)
       const answer = digestProof(facts, password, 'server', encode)
@@ -108,7 +108,7 @@ export function digestClient(user: string, password: string, clientNonce: string
       const fields = directivesOf(token)
       if (fields === null) return Promise.reject(saslError('the server sent what is no message of DIGEST-MD5'))
       if (facts !== null) {
-        const isProved = isSame(digestProof(facts, password, 'server'), fields.get('rspauth') ?? '')
+        const isProved = isProof(digestProof(facts, password, 'server'), fields.get('rspauth') ?? '')
         if (isProved) return Promise.resolve(null)
         return Promise.reject(saslError(`the server does not know the password of ${user}: its proof is wrong`))
       }
@@ -194,13 +194,6 @@ function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-function isSame(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)]
-  return a.length === b.length && timingSafeEqual(a, b)
-}
-
-function md5(...parts: readonly (string | Uint8Array)[]): Buffer {
-  const hash = createHash('md5')
-  for (const part of parts) hash.update(part)
-  return hash.digest()
+function isProof(one: string, other: string): boolean {
+  return isSame(Buffer.from(one), Buffer.from(other))
 }

@@ -19,6 +19,8 @@ const REFUSED = /[\p{Cc}\p{Co}\p{Cs}\u200e\u200f\u2028-\u202e\u206a-\u206f\ufff9
  */
 export function prepared(text: string): string {
   const form = text.replace(SPACES, ' ').replace(NOTHING, '').normalize('NFKC')
-  if (form === '' || REFUSED.test(form)) throw new TypeError('a name or a password is empty, or has a control character')
+  if (form === '' || REFUSED.test(form)) {
+    throw new TypeError('a name or a password is empty, or has a control character')
+  }
   return form
 }

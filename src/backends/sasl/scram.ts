@@ -8,8 +8,7 @@
  * Binding   no channel is bound: let the certificate of TLS say who the server is.
  * Source    RFC 5802, RFC 7677.
  */
-import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
-import { promisify } from 'node:util'
+import { hmac, isSame, saltedPassword, sha256 } from './io/hashes.ts'
 import { TOKEN_BYTES_MAX, WRONG_PROOF, namedToken, saslError } from './mechanism.ts'
 import type { ClientExchange, ServerExchange, ServerStep } from './mechanism.ts'
 import { prepared } from './prepared-text.ts'
@@ -24,13 +23,10 @@ export const SCRAM_KEY_BYTES = 32
 /** Longest salt, in bytes. */
 export const SCRAM_SALT_BYTES_MAX = 1_024
 
-const HASH = 'sha256'
 /** No channel is bound, and nobody acts as somebody else. */
 const PLAIN_HEADER = 'n,,'
 const NONCE = /^[\x21-\x2b\x2d-\x7e]{1,1024}$/
 const ROUNDS = /^[1-9]\d{0,9}$/
-
-const rounds = promisify(pbkdf2)
 
 /** Stands for a password at a server. */
 export interface ScramVerifier {
@@ -62,7 +58,7 @@ export type MakeScramKeys = (password: string, salt: Uint8Array, rounds: number)
 
 /** See {@link MakeScramKeys}. */
 export const scramKeys: MakeScramKeys = async (password, salt, count) => {
-  const salted = await rounds(prepared(password), salt, count, SCRAM_KEY_BYTES, HASH)
+  const salted = await saltedPassword(prepared(password), salt, count, SCRAM_KEY_BYTES)
   return { clientKey: hmac(salted, 'Client Key'), serverKey: hmac(salted, 'Server Key') }
 }
 
@@ -70,7 +66,7 @@ export const scramKeys: MakeScramKeys = async (password, salt, count) => {
 export function rememberedScramKeys(): MakeScramKeys {
   let last: { readonly of: string; readonly keys: Promise<ScramKeys> } | null = null
   return (password, salt, count) => {
-    const of = createHash(HASH).update(`${count} ${base64(salt)} ${password}`).digest('hex')
+    const of = sha256(`${count} ${base64(salt)} ${password}`).toString('hex')
     if (last?.of !== of) last = { of, keys: scramKeys(password, salt, count) }
     return last.keys
   }
@@ -187,7 +183,7 @@ function firstOf(text: string): string | Record<'user' | 'header' | 'bare' | 'cl
 function challengeOf(text: string, clientNonce: string): { nonce: string; salt: Uint8Array; count: number } {
   const [, nonce = '', salt = '', count = ''] = CHALLENGE.exec(text) ?? []
   if (/^(?:realm|nonce)=/.test(text)) {
-    throw saslError('the server answers with DIGEST-MD5, and SCRAM-SHA-256 was asked for: name the weaker one to use it')
+    throw saslError('the server answers with DIGEST-MD5, and SCRAM-SHA-256 was asked for: name the weaker to use it')
   }
   if (!nonce.startsWith(clientNonce) || nonce.length <= clientNonce.length || !NONCE.test(nonce)) {
     throw saslError("the server's challenge is not one of SCRAM-SHA-256, or answers somebody else")
@@ -224,18 +220,6 @@ function bytesOf(text: string): Uint8Array {
 /** Null if they are of different lengths. */
 function xor(one: Uint8Array, other: Uint8Array): Uint8Array | null {
   return one.length === other.length ? one.map((byte, index) => byte ^ (other[index] ?? 0)) : null
-}
-
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && timingSafeEqual(one, other)
-}
-
-function hmac(key: Uint8Array, text: string): Buffer {
-  return createHmac(HASH, key).update(text).digest()
-}
-
-function sha256(bytes: Uint8Array): Buffer {
-  return createHash(HASH).update(bytes).digest()
 }
 
 function base64(bytes: Uint8Array): string {

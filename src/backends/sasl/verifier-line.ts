@@ -12,7 +12,8 @@ const NAME_CHARS_MAX = 256
 /** Says why there can be no user of a name, or null. */
 export function nameProblem(name: string): string | null {
   if (name === '' || name.length > NAME_CHARS_MAX) return `it has 1 to ${NAME_CHARS_MAX} characters`
-  return /[:\s\p{Cc}]/u.test(name) || name.startsWith('#') ? 'it has no colon, no space and does not begin with #' : null
+  const isOdd = /[:\s\p{Cc}]/u.test(name) || name.startsWith('#')
+  return isOdd ? 'it has no colon, no space and does not begin with #' : null
 }
 
 /** The line of a user. */

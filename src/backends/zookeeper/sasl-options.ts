@@ -1,5 +1,4 @@
 /** The option `sasl` of a client: who it is, how it proves it, and where its password comes from. */
-import { readFile } from 'node:fs/promises'
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import type { BeginExchange } from '../client/sasl-proof.ts'
@@ -9,6 +8,7 @@ import { SASL_MECHANISMS } from '../sasl/mechanism.ts'
 import type { SaslMechanism } from '../sasl/mechanism.ts'
 import { rememberedScramKeys, scramClient } from '../sasl/scram.ts'
 import { prepared } from '../sasl/prepared-text.ts'
+import { firstLineOf } from './io/password-file.ts'
 
 /** Who a client is, by SASL. */
 export interface ZooKeeperSasl {
@@ -52,14 +52,4 @@ export function beginSaslOf(option: ZooKeeperSasl | null): BeginExchange {
     if (mechanism === 'DIGEST-MD5') return digestClient(username, secret, newNonce())
     return scramClient(username, secret, newNonce(), keysOf)
   }
-}
-
-async function firstLineOf(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(`cannot read the password in ${file}: ${reason}`, { cause })
-  })
-  const line = text.split(/\r?\n/, 1)[0] ?? ''
-  if (line === '') throw new Error(`the first line of ${file} is empty: there is no password`)
-  return line
 }

@@ -93,18 +93,18 @@ describe('a client that proves who it is', () => {
   })
 
   it.each([
-    ['proves nothing', (channel: ScriptedChannel) => channel.reply({ token: bytes('rspauth=0') }), /its proof is wrong/],
-    ['says that all is well', (channel: ScriptedChannel) => channel.reply({ token: null }), /does not know this client/],
-    ['refuses', (channel: ScriptedChannel) => channel.reply(null, { err: -115 }), /NO_AUTH \(-115\)/],
-    ['asks for more', (channel: ScriptedChannel) => channel.reply({ token: bytes('nonce="n"') }), /its proof is wrong/],
-    ['sends a long token', (channel: ScriptedChannel) => channel.reply({ token: new Uint8Array(5_000) }), /5000 bytes/],
-  ])('leaves a server that %s instead of proving itself', async (_what, answer, message) => {
+    ['proves nothing', { token: bytes('rspauth=0') }, 0, /its proof is wrong/],
+    ['says that all is well', { token: null }, 0, /does not know this client/],
+    ['refuses', null, -115, /NO_AUTH \(-115\)/],
+    ['asks for more', { token: bytes('nonce="n"') }, 0, /its proof is wrong/],
+    ['sends a long token', { token: new Uint8Array(5_000) }, 0, /5000 bytes/],
+  ])('leaves a server that %s instead of proving itself', async (_what, body, err, message) => {
     const opening = errorOf(open())
     dialer.last.accept()
     await settle()
     dialer.last.reply({ token: bytes('nonce="n",algorithm=md5-sess') })
     await settle()
-    answer(dialer.last)
+    dialer.last.reply(body, { err })
     await settle()
     const error = await opening
     expect(error).toMatchObject({ code: 'NO_AUTH', outcome: 'not-sent' })

@@ -38,9 +38,8 @@ afterAll(async () => {
 })
 
 async function serverWith(properties: Readonly<Record<string, string>>): Promise<ZooKeeper> {
-  const engine = await startZooKeeper({
-    properties: { 'java.security.auth.login.config': jaasFile, 'zookeeper.authProvider.1': SASL_PROVIDER, ...properties },
-  })
+  const own = { 'java.security.auth.login.config': jaasFile, 'zookeeper.authProvider.1': SASL_PROVIDER }
+  const engine = await startZooKeeper({ properties: { ...own, ...properties } })
   started.push(engine)
   return engine
 }
@@ -106,7 +105,8 @@ describe.skipIf(skipped !== null)(`a ZooKeeper that requires SASL${why}`, () => 
     const { connectString } = await serverWith({ 'zookeeper.sessionRequireClientSASLAuth': 'true' })
     const ann = await open(connectString, { sasl: ANN })
     expect((await ann.children('/')).names).toEqual(['zookeeper'])
-    await expect(open(connectString, { sasl: { ...ANN, password: 'guess' } })).rejects.toMatchObject({ code: 'NO_AUTH' })
+    const guess = open(connectString, { sasl: { ...ANN, password: 'guess' } })
+    await expect(guess).rejects.toMatchObject({ code: 'NO_AUTH' })
     await expect(open(connectString, { connectTimeoutMs: 2_000 })).rejects.toThrow(/option sasl/)
   }, 60_000)
 })

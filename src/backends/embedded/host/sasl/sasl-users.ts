@@ -2,8 +2,8 @@
  * The users that a server knows at present, and their exchanges with it. Files that are replaced are read again,
  * without a restart; who has proved something on a connection stays that until it ends.
  *
- * Users     of the JAAS file by DIGEST-MD5, of the file of verifiers by SCRAM-SHA-256. The same name in both is the same
- *           user, so that one can move from the one mechanism to the other.
+ * Users     of the JAAS file by DIGEST-MD5, of the file of verifiers by SCRAM-SHA-256. The same name in both is the
+ *           same user, so that one can move from the one mechanism to the other.
  * Strangers get the salt and the rounds of a user that there is not, the same each time, and are refused with their
  *           proof: it cannot be told from outside who is a user.
  * Safety    files that cannot be used leave the users as they are; that is told once per content.
@@ -93,7 +93,8 @@ export class SaslUsers implements SaslAuthority {
     const rounds = first?.rounds ?? SCRAM_ROUNDS
     return scramServer(nonce, (user) => verifiers.get(user) ?? null, (user) => {
       const [salt, key] = ['salt', 'key'].map((what) => createHmac('sha256', this.#secret).update(what + user).digest())
-      return { salt: (salt ?? NO_BYTES).subarray(0, SALT_BYTES), rounds, storedKey: key ?? NO_BYTES, serverKey: NO_BYTES }
+      const keys = { storedKey: key ?? NO_BYTES, serverKey: NO_BYTES }
+      return { salt: (salt ?? NO_BYTES).subarray(0, SALT_BYTES), rounds, ...keys }
     })
   }
 

@@ -1,12 +1,12 @@
 /**
  * Clients that prove who they are: by addauth, and by SASL.
  *
- * Order     out of the order of the other requests, as in the reference: answered at once, and it counts for every later
- *           request.
+ * Order     out of the order of the other requests, as in the reference: answered at once, and it counts for every
+ *           later request.
  * SASL      one exchange per connection. Who fails loses the connection, unless the configuration lets him stay as
  *           nobody; a server without users of SASL says so with a token that is null.
- * Required  where an identity of some scheme is required, a client over a network that has none gets one answer, and its
- *           connection ends. A client in this process needs none: it is in the same hands as the server.
+ * Required  where an identity of some scheme is required, a client over a network that has none gets one answer, and
+ *           its connection ends. A client in this process needs none: it is in the same hands as the server.
  * Failures  are told to operators, who count them and slow them down (host/clients/attempts.ts); so is a wrong password
  *           of the superuser, although to the client it is an identity like any other.
  * Source    ZooKeeperServer.processPacket and processSasl, AuthenticationHelper.java of ZooKeeper.
