@@ -398,7 +398,7 @@ class ClientSession implements Session, ConnectionOwner {
       else this.#expire()
     } else if (!this.#identity.isMeant(response)) {
       this.#violated('it attached another session')
-    } else if (this.#options.sasl === undefined) {
+    } else if (this.#options.sasl === undefined || connection.isInProcess) {
       this.#attach(connection, response)
     } else {
       this.#sasl.begin(connection, response)

@@ -8,11 +8,11 @@
  */
 import { CoordinationError } from '../../core/errors.ts'
 
-/** The mechanisms, the strongest first. */
-export const SASL_MECHANISMS = Object.freeze(['SCRAM-SHA-256', 'DIGEST-MD5'] as const)
-
 /** A mechanism by its registered name. */
-export type SaslMechanism = (typeof SASL_MECHANISMS)[number]
+export type SaslMechanism = 'SCRAM-SHA-256' | 'DIGEST-MD5'
+
+/** The mechanisms, the strongest first. */
+export const SASL_MECHANISMS: readonly SaslMechanism[] = Object.freeze(['SCRAM-SHA-256', 'DIGEST-MD5'] as const)
 
 /** Longest token that either end takes, in bytes. */
 export const TOKEN_BYTES_MAX = 4_096

@@ -5,8 +5,8 @@ import { OPEN_ACL } from '../wire/records.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 import { Perm } from '../wire/codes.ts'
 import type { BeginExchange } from '../client/sasl-proof.ts'
-import { beginSaslOf } from './sasl-options.ts'
-import type { ZooKeeperSasl } from './sasl-options.ts'
+import { beginSaslOf } from '../client/sasl-options.ts'
+import type { SaslLogin } from '../client/sasl-options.ts'
 import type { Lookup, TlsOptions } from '../client/io/socket-dialer.ts'
 
 const TIMEOUT_MS_MIN = 10
@@ -49,7 +49,7 @@ export interface ZooKeeperOptions {
    * Who this client is by SASL: proved to each server before anything else is sent, and the server proves that it knows
    * the password. A session that is refused fails with `NO_AUTH`. Default: nobody.
    */
-  readonly sasl?: ZooKeeperSasl
+  readonly sasl?: SaslLogin
   /**
    * The permissions on the nodes that this client creates: all of them for everyone (`open`, the default), all of them
    * for the identities of the creator alone, as `auth` names them (`creator`), or a list.

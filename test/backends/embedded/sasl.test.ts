@@ -15,18 +15,19 @@ import { Err, OpCode } from '../../../src/backends/wire/codes.ts'
 import type { ServerMessage } from '../../../src/backends/wire/records.ts'
 import { ClientWire } from '../../../src/backends/wire/wire.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
-import type { ZooKeeperOptions, ZooKeeperSasl } from '../../../src/backends/zookeeper/index.ts'
+import type { ZooKeeperOptions, SaslLogin } from '../../../src/backends/zookeeper/index.ts'
 import type { Session } from '../../../src/core/backend.ts'
 import { scratchFolder } from '../../engines/process.ts'
 import { askPort } from '../../engines/zookeeper.ts'
 import { startProxies } from '../../engines/proxy.ts'
 import { jaasOfServer } from '../../support/jaas.ts'
+import { memberTexts, rolesOf, startThree } from './members.ts'
 
 const NO_BYTES = new Uint8Array()
 const PERSISTENT = { mode: 'persistent' } as const
 const ROUNDS = 4_096
-const SCRAM: ZooKeeperSasl = { username: 'ann', password: 'of-ann' }
-const DIGEST: ZooKeeperSasl = { username: 'bob', password: 'of-bob', mechanism: 'DIGEST-MD5' }
+const SCRAM: SaslLogin = { username: 'ann', password: 'of-ann' }
+const DIGEST: SaslLogin = { username: 'bob', password: 'of-bob', mechanism: 'DIGEST-MD5' }
 
 let folder: ReturnType<typeof scratchFolder>
 let jaasFile: string
@@ -370,4 +371,27 @@ it('a client proves who it is again after each reconnect, before anything else',
     expect(events).toEqual(['changed'])
   }
   expect(errors).toEqual([])
+})
+
+it('a client whose own server takes nobody proves who it is to the others, over TCP', async () => {
+  const texts = await memberTexts(3)
+  const more = { tickMs: 20, leaderServes: false, sasl: { verifierFile }, requiredSchemes: ['sasl'] }
+  const members = await startThree(texts, { ...more, clientSasl: SCRAM })
+  for (const member of members) endings.push(() => member.close())
+  const [leader] = rolesOf(members)
+  const failures: unknown[] = []
+  for (const member of members) {
+    member.onEvent(({ event }) => {
+      if (event.type === 'auth-failed') failures.push(event)
+    })
+  }
+  const session = await leader.open({ onError: () => undefined })
+  endings.push(() => session.close())
+  const { path } = await session.create('/a', NO_BYTES, PERSISTENT)
+  expect(path).toBe('/a')
+  expect(failures).toEqual([])
+  const own = members.find((member) => member !== leader)
+  const local = await own?.open({ onError: () => undefined })
+  expect((await local?.get('/a'))?.stat.version).toBe(0)
+  await local?.close()
 })

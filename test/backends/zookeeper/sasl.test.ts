@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
-import type { ZooKeeperOptions, ZooKeeperSasl } from '../../../src/backends/zookeeper/index.ts'
+import type { ZooKeeperOptions, SaslLogin } from '../../../src/backends/zookeeper/index.ts'
 import type { Session } from '../../../src/core/backend.ts'
 import { connect } from '../../../src/core/connect.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
@@ -15,8 +15,8 @@ import { jaasOfServer } from '../../support/jaas.ts'
 
 const NO_BYTES = new Uint8Array()
 const PERSISTENT = { mode: 'persistent' } as const
-const ANN: ZooKeeperSasl = { username: 'ann', password: 'of-ann', mechanism: 'DIGEST-MD5' }
-const ODD: ZooKeeperSasl = { username: 'o=d,d', password: 'a, "b\\c=', mechanism: 'DIGEST-MD5' }
+const ANN: SaslLogin = { username: 'ann', password: 'of-ann', mechanism: 'DIGEST-MD5' }
+const ODD: SaslLogin = { username: 'o=d,d', password: 'a, "b\\c=', mechanism: 'DIGEST-MD5' }
 const SASL_PROVIDER = 'org.apache.zookeeper.server.auth.SASLAuthenticationProvider'
 
 const skipped = reasonToSkipZooKeeper()

@@ -11,8 +11,8 @@
  *           of the superuser, although to the client it is an identity like any other.
  * Source    ZooKeeperServer.processPacket and processSasl, AuthenticationHelper.java of ZooKeeper.
  */
-import { Err, OpCode } from '../../../wire/codes.ts'
-import type { AuthRequest, Reply } from '../../../wire/records.ts'
+import { Err, OWN_SERVER, OpCode } from '../../../wire/codes.ts'
+import type { AuthRequest, Reply, Request } from '../../../wire/records.ts'
 import type { AuditRecord, AuthFailure, SaslStep, ServerPorts } from '../ports.ts'
 import { authenticate, isWrongSuper, merged } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
@@ -56,10 +56,14 @@ export class Proofs {
     this.#outlet = outlet
   }
 
-  /** Whether something may be done for a client. */
-  areEnough({ address, identities }: Connection): boolean {
+  /**
+   * Whether a request may be done for a client. Anybody may ask whether this is a server of ours: clients of ours do
+   * before they tell it anything.
+   */
+  areEnough({ address, identities }: Connection, request: Request | null): boolean {
     const { requiredSchemes } = this.#host
     if (requiredSchemes.length === 0 || address === '') return true
+    if (request?.op === OpCode.exists && request.body.path === OWN_SERVER) return true
     return identities.some(({ scheme }) => requiredSchemes.includes(scheme))
   }
 

@@ -114,7 +114,7 @@ export class RequestOrder {
     // The reference closes the connection of a request that is too long, and its clients send the same again, forever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong ? { kind: 'refused', err: Err.badArguments } : this.#kindOf(message, isLocal)
-    if (kind.kind !== 'auth' && kind.kind !== 'sasl' && !this.#proofs.areEnough(connection)) {
+    if (kind.kind !== 'auth' && kind.kind !== 'sasl' && !this.#proofs.areEnough(connection, request)) {
       this.#proofs.refuse(connection, op, xid)
       return
     }

@@ -1,7 +1,6 @@
 /** The option `sasl` of a client: who it is, how it proves it, and where its password comes from. */
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
-import type { BeginExchange } from '../client/sasl-proof.ts'
 import { digestClient } from '../sasl/digest-md5.ts'
 import { newNonce } from '../sasl/io/nonce.ts'
 import { SASL_MECHANISMS } from '../sasl/mechanism.ts'
@@ -9,9 +8,10 @@ import type { SaslMechanism } from '../sasl/mechanism.ts'
 import { rememberedScramKeys, scramClient } from '../sasl/scram.ts'
 import { prepared } from '../sasl/prepared-text.ts'
 import { firstLineOf } from './io/password-file.ts'
+import type { BeginExchange } from './sasl-proof.ts'
 
 /** Who a client is, by SASL. */
-export interface ZooKeeperSasl {
+export interface SaslLogin {
   /** The user; its identity on the servers is `sasl:username`. */
   readonly username: string
   /** Its password; or give `passwordFile`. */
@@ -25,10 +25,10 @@ export interface ZooKeeperSasl {
   readonly mechanism?: SaslMechanism
 }
 
-const NAMES = optionNames<ZooKeeperSasl>({ username: true, password: true, passwordFile: true, mechanism: true })
+const NAMES = optionNames<SaslLogin>({ username: true, password: true, passwordFile: true, mechanism: true })
 
 /** Checks the option, and returns the beginning of its exchanges. Throws TypeError without showing a secret. */
-export function beginSaslOf(option: ZooKeeperSasl | null): BeginExchange {
+export function beginSaslOf(option: SaslLogin | null): BeginExchange {
   refuseUnknown(option, NAMES, 'sasl')
   const { username, password, passwordFile, mechanism = 'SCRAM-SHA-256' } = option ?? {}
   if (typeof username !== 'string' || username === '') throw new TypeError('sasl.username must be a name')
