@@ -124,26 +124,29 @@ export const LAYERS: readonly Layer[] = [
   {
     from: `${EMBEDDED}host/`,
     holds: 'drives one server: storage/, peers/, clients/, admin/',
-    to: [`${EMBEDDED}host/`, SERVER, 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
+    to: [`${EMBEDDED}host/`, SERVER, 'src/backends/wire/', 'src/backends/client/', 'src/backends/sasl/', 'src/core/'],
   },
   {
     from: EMBEDDED,
     holds: 'ensembles and members, composed of hosts',
-    to: [EMBEDDED, 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
+    to: [EMBEDDED, 'src/backends/wire/', 'src/backends/client/', 'src/backends/sasl/', 'src/core/'],
   },
   {
     from: 'src/backends/zookeeper/',
     holds: 'a real ZooKeeper over TCP and TLS',
-    to: ['src/backends/zookeeper/', 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
+    to: [
+      ...['src/backends/zookeeper/', 'src/backends/wire/', 'src/backends/client/'],
+      ...['src/backends/sasl/mechanism.ts', 'src/core/'],
+    ],
   },
   {
     from: 'src/backends/client/',
     holds: 'the client\'s half of a session over a channel',
-    to: ['src/backends/client/', 'src/backends/wire/', 'src/core/'],
+    to: ['src/backends/client/', 'src/backends/wire/', 'src/backends/sasl/', 'src/core/'],
   },
   {
     from: 'src/backends/*/',
-    holds: 'wire/ (the formats of ZooKeeper), etcd/, redis/',
+    holds: 'wire/ (formats of ZooKeeper), sasl/ (its mechanisms), etcd/, redis/',
     to: ['src/backends/*/', 'src/core/'],
   },
   {

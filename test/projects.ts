@@ -38,7 +38,7 @@ const ENGINES = [
   'test/backends/redis/{ioredis-6,recipe-faults,secured}.test.ts',
   'test/backends/wire/disk/reference-tools.test.ts',
   'test/backends/zookeeper/{conformance,embedded,failover,local-sessions,owned-nodes}.test.ts',
-  'test/backends/zookeeper/{read-only,rearming,recipe-faults,secured,sync}.test.ts',
+  'test/backends/zookeeper/{read-only,rearming,recipe-faults,sasl,secured,sync}.test.ts',
   'test/{bench,connect-url,docs,lint}.test.ts',
   'test/dashboard/{engines,page}.test.ts',
   'test/cli/{ensemble-command,lock-program,program,terminal}.test.ts',

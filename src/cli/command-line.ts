@@ -13,6 +13,8 @@ export interface CommandLine {
   readonly passwordFile: string | null
   /** Whether to ask for the password at the terminal. */
   readonly asksPassword: boolean
+  /** The mechanism of SASL that shows a ZooKeeper who connects, as it was written; null for the scheme digest. */
+  readonly sasl: string | null
   /** Whether every result is a JSON value on a line. */
   readonly json: boolean
   /** Whether what nodes hold goes to a terminal as it is. */
@@ -41,7 +43,7 @@ const SESSION_TIMEOUT_MS = 30_000
 export const CONNECT_TIMEOUT_MS = 5_000
 const TIME_MS_MAX = 2 ** 31 - 1
 
-type Valued = 'url' | 'user' | 'passwordFile' | 'sessionTimeoutMs' | 'connectTimeoutMs'
+type Valued = 'url' | 'user' | 'passwordFile' | 'sasl' | 'sessionTimeoutMs' | 'connectTimeoutMs'
 type Alone = 'json' | 'raw' | 'asksPassword'
 
 /** Options with a value, by their words; those with one dash are zkCli's. */
@@ -50,6 +52,7 @@ const WITH_VALUE: Readonly<Record<string, Valued>> = {
   '-server': 'url',
   '--user': 'user',
   '--password-file': 'passwordFile',
+  '--sasl': 'sasl',
   '--timeout': 'sessionTimeoutMs',
   '-timeout': 'sessionTimeoutMs',
   '--connect-timeout': 'connectTimeoutMs',
@@ -79,7 +82,7 @@ export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot', 'back
 
 /** First words that are programs of their own, with options of their own. */
 export const PROGRAM_NAMES: readonly string[] = [
-  ...['server', 'ensemble', 'status', 'dashboard', 'top', 'doctor', 'completion'],
+  ...['server', 'ensemble', 'status', 'dashboard', 'top', 'doctor', 'completion', 'scram-user'],
   ...FILE_TOOLS,
 ]
 
@@ -93,6 +96,7 @@ export const USAGE = `usage: quorate [options]                     a shell; help
        quorate dashboard [--connect URL]       a page that shows all of it, live; quorate dashboard --help tells more
        quorate top [--connect URL]             the same in the terminal, in short; quorate top --help tells more
        quorate doctor [URL]                    checks a set-up, and says what to mend; quorate doctor --help tells more
+       quorate scram-user NAME                 a line for a server's file of users; quorate scram-user --help tells more
        quorate completion bash|zsh|fish        a script by which a shell completes words of quorate
        quorate backup DIR --to DIR, restore    a copy of the data of a server, and back
 options:
@@ -101,6 +105,8 @@ options:
   --user NAME              who connects; its password is in QUORATE_PASSWORD, or
   --password-file FILE     in the first line of a file, or
   --ask-password           asked for at the terminal
+  --sasl MECHANISM         SCRAM-SHA-256 for quorate server, or DIGEST-MD5 for a ZooKeeper; without it the user is the
+                           identity digest
   --json                   a JSON value on a line for each result
   --raw                    what nodes hold as it is, also to a terminal
   --timeout MS             session time-out to ask for (default: ${SESSION_TIMEOUT_MS})
@@ -151,6 +157,7 @@ function optionsOf(
     user: values.user ?? null,
     passwordFile: values.passwordFile ?? null,
     asksPassword: alone.has('asksPassword'),
+    sasl: values.sasl ?? null,
     json: alone.has('json'),
     raw: alone.has('raw'),
     sessionTimeoutMs: timeOf('--timeout', values.sessionTimeoutMs, SESSION_TIMEOUT_MS),

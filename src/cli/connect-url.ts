@@ -12,6 +12,8 @@
 import type { ServerAddress } from '../backends/client/server-address.ts'
 import type { Backend } from '../core/backend.ts'
 import { backendOfUrl } from '../connect-url.ts'
+import type { ZooKeeperOptions } from '../backends/zookeeper/options.ts'
+import type { Login } from './login.ts'
 import { UsageError } from './exit-status.ts'
 import { isAmbiguous, shownUrl } from './secrets.ts'
 import { ZooKeeperOperations } from '../backends/zookeeper/extension/operations.ts'
@@ -43,7 +45,7 @@ const AMBIGUOUS =
 /** Servers of `embedded:` unless its URL says otherwise. */
 const EMBEDDED_SERVERS = 3
 
-const SCHEMES: Readonly<Record<string, (rest: string, url: string) => Promise<Engine>>> = {
+const SCHEMES: Readonly<Record<string, (rest: string, url: string, login: Login | null) => Promise<Engine>>> = {
   embedded: embeddedEngine,
   zookeeper: zookeeperEngine,
   etcd: otherEngine,
@@ -56,15 +58,16 @@ const SCHEMES: Readonly<Record<string, (rest: string, url: string) => Promise<En
  * The engine that a URL means. Nothing is connected yet.
  *
  * @param given - a URL, or `host:port` as zkCli takes it
+ * @param login - who connects by SASL, if anybody does
  * @throws UsageError with the value and what is wrong with it
  */
-export async function engineOf(given: string): Promise<Engine> {
+export async function engineOf(given: string, login: Login | null = null): Promise<Engine> {
   const url = given.includes('://') || given.startsWith('embedded:') ? given : `zookeeper://${given}`
   const [, scheme = '', rest = ''] = /^([a-z]+):(?:\/\/)?(.*)$/s.exec(url) ?? []
   const open = Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined
   if (open === undefined) throw new UsageError(`cannot connect to ${shownUrl(given)}: it must be ${FORMS}`)
   if (scheme !== 'zookeeper' && isAmbiguous(url)) throw wrong(url, AMBIGUOUS)
-  return open(rest, url)
+  return open(rest, url, login)
 }
 
 /** Servers in this process, reached over TCP as any others: so that every command works on them. */
@@ -76,20 +79,26 @@ async function embeddedEngine(rest: string, url: string): Promise<Engine> {
   const ensemble = embedded({ servers, clientPorts, clientPortAddress: '127.0.0.1', extendedTypes: true })
   await ensemble.start()
   const hosts = ensemble.clientPorts.map((port) => `127.0.0.1:${port}`).join(',')
-  return { ...(await zookeeperEngine(hosts, url)), label: 'embedded', close: () => ensemble.close() }
+  return { ...(await zookeeperEngine(hosts, url, null)), label: 'embedded', close: () => ensemble.close() }
 }
 
-async function zookeeperEngine(rest: string, url: string): Promise<Engine> {
+async function zookeeperEngine(rest: string, url: string, login: Login | null): Promise<Engine> {
   const { ZooKeeperBackend } = await import('../backends/zookeeper/backend.ts')
   const { destinationOf } = await import('../backends/zookeeper/connection-string.ts')
   const { settingsOf } = await import('../backends/zookeeper/options.ts')
   const requests = new SideRequests()
   const { destination, backend } = made(url, () => {
     const to = destinationOf(rest)
-    return { destination: to, backend: new ZooKeeperBackend(to, settingsOf({}), (dialer) => requests.around(dialer)) }
+    const settings = settingsOf(saslOf(login))
+    return { destination: to, backend: new ZooKeeperBackend(to, settings, (dialer) => requests.around(dialer)) }
   })
   const zookeeper = new ZooKeeperOperations(requests, destination.chroot)
   return { url, label: rest, backend, zookeeper, servers: destination.servers, close: () => Promise.resolve() }
+}
+
+function saslOf(login: Login | null): ZooKeeperOptions {
+  if (login?.mechanism === undefined) return {}
+  return { sasl: { username: login.user ?? '', password: login.password, mechanism: login.mechanism } }
 }
 
 /** An engine whose URL means here what it means to every program. */

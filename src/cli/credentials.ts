@@ -6,24 +6,31 @@
  *     --ask-password             asked for at the terminal, without echo
  *
  * Rules     they are for the place that the command line names, never for one that a line of the shell connects to: a
- *           password must not go to a server that it was not given for. ZooKeeper's is the identity `digest`.
+ *           password must not go to a server that it was not given for. ZooKeeper's is the identity `digest`, or the
+ *           user of SASL that --sasl asks for. One in a URL among the arguments works, and is warned about.
  *           QUORATE_PASSWORD is used where a user is named, and by Redis, whose default user needs no name.
  */
 import { readFileSync } from 'node:fs'
+import { SASL_MECHANISMS } from '../backends/sasl/mechanism.ts'
+import type { SaslMechanism } from '../backends/sasl/mechanism.ts'
 import type { CommandLine } from './command-line.ts'
 import { Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
+import type { Login } from './login.ts'
 import { isAmbiguous } from './secrets.ts'
 
 /** The variable of the environment that has the password. */
 export const PASSWORD_VARIABLE = 'QUORATE_PASSWORD'
 
-/** Who connects. */
-export interface Login {
-  /** Null for the default user of Redis. */
-  readonly user: string | null
-  /** As it is, not encoded; in no message. */
-  readonly password: string
+/** A warning: a password stands among the arguments of a process. */
+export const ARGUMENT_WARNING =
+  `warning: everybody on this machine can read a password in a command's arguments: set ${PASSWORD_VARIABLE}, or ` +
+  'give --password-file FILE or --ask-password'
+
+/** Whether a URL that was given as an argument has a password in it. */
+export function hasPassword(url: string): boolean {
+  const [, , , password = ''] = LOGIN.exec(url) ?? []
+  return password !== ''
 }
 
 /** Asks somebody at a terminal for what is not to be seen. */
@@ -39,15 +46,19 @@ const LOGIN = /^((?:etcds?|rediss?):\/\/)(?:([^:@]*)(?::(.*))?@)?(.*)$/s
  * @throws UsageError for options that contradict each other, or miss something; Failure for a file that cannot be read
  */
 export async function loginOf(
-  line: Pick<CommandLine, 'url' | 'user' | 'passwordFile' | 'asksPassword'>,
+  line: Pick<CommandLine, 'url' | 'user' | 'passwordFile' | 'asksPassword'> & Partial<Pick<CommandLine, 'sasl'>>,
   env: NodeJS.ProcessEnv,
   ask: Ask | null,
 ): Promise<Login | null> {
   const { url, passwordFile, asksPassword } = line
+  const sasl = line.sasl ?? null
   const option = passwordFile === null ? (asksPassword ? '--ask-password' : null) : '--password-file'
   const found = LOGIN.exec(url)
   const [, scheme = '', userInUrl, passwordInUrl] = found ?? []
   checkUser(line.user, userInUrl)
+  if (sasl !== null && scheme !== '') throw new UsageError('--sasl is for a ZooKeeper, and for quorate server')
+  if (sasl !== null && line.user === null) throw new UsageError('--sasl needs --user NAME')
+  const by = sasl === null ? {} : { mechanism: mechanismOf(sasl) }
   if (passwordFile !== null && asksPassword) throw new UsageError('give either --password-file or --ask-password')
   if (passwordInUrl !== undefined || isAmbiguous(url)) {
     if (option !== null) throw new UsageError(`${option}: the URL has a password already`)
@@ -59,10 +70,16 @@ export async function loginOf(
     return null
   }
   const password = await passwordOf(passwordFile, asksPassword, env, ask, user)
-  if (password !== null) return { user, password }
+  if (password !== null) return { user, password, ...by }
   if (line.user === null) return null
   if (ask === null) throw new UsageError(`no password for ${line.user}: ${instead()}`)
-  return { user, password: await ask(`Password of ${line.user}: `) }
+  return { user, password: await ask(`Password of ${line.user}: `), ...by }
+}
+
+function mechanismOf(word: string): SaslMechanism {
+  const found = SASL_MECHANISMS.find((mechanism) => mechanism === word.toUpperCase())
+  if (found !== undefined) return found
+  throw new UsageError(`--sasl takes ${SASL_MECHANISMS.join(' or ')}, got ${JSON.stringify(word)}`)
 }
 
 /** Advice where nobody can be asked. */
@@ -99,7 +116,12 @@ function checkUser(user: string | null, userInUrl: string | undefined): void {
   if (userInUrl !== undefined) throw new UsageError('--user: the URL names a user already')
 }
 
-async function passwordOf(
+/**
+ * The password of a user, from a file, the environment, or somebody at a terminal.
+ *
+ * @returns null if nobody was to be asked, and it is nowhere
+ */
+export async function passwordOf(
   file: string | null,
   asks: boolean,
   env: NodeJS.ProcessEnv,

@@ -8,6 +8,7 @@
  *     quorate dashboard                shows an ensemble, its tree and its locks in a browser
  *     quorate top                      shows it in the terminal
  *     quorate doctor URL               checks a set-up, and says what to mend
+ *     quorate scram-user NAME          makes the line by which a server knows a user
  *     quorate log FILE                 reads a file of a server; so do snapshot, backup and restore
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
  *     quorate ls / [--json]            runs one
@@ -45,6 +46,15 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     signals: ENDS_OF_SERVERS,
     run: async (args, output, stop) => {
       return (await import('./dashboard-command.ts')).runDashboard(args, process.env, output, stop)
+    },
+  },
+  'scram-user': {
+    run: async (args, output) => {
+      const [{ runScramUser }, { askerOf }] = await Promise.all([
+        import('./scram-user-command.ts'),
+        import('./ask-password.ts'),
+      ])
+      return runScramUser(args, process.env, output, askerOf(process.stdin, process.stderr))
     },
   },
   status: { run: async (...given) => (await import('./status-command.ts')).runStatus(...given) },

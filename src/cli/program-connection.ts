@@ -9,8 +9,8 @@ import { CONNECT_TIMEOUT_MS, timeOf } from './command-line.ts'
 import type { OptionValues } from './command-options.ts'
 import { DEFAULT_URL, engineOf } from './connect-url.ts'
 import type { Engine } from './connect-url.ts'
-import { loginOf, withLogin } from './credentials.ts'
-import type { Login } from './credentials.ts'
+import { ARGUMENT_WARNING, hasPassword, loginOf, withLogin } from './credentials.ts'
+import type { Login } from './login.ts'
 import { ShellConnection } from './shell/connection.ts'
 
 /** The options. */
@@ -19,13 +19,15 @@ export const CONNECTION_OPTIONS = {
   user: { type: 'string' },
   'password-file': { type: 'string' },
   'ask-password': { type: 'boolean' },
+  sasl: { type: 'string' },
   'connect-timeout': { type: 'string' },
 } as const
 
 /** The help on them. */
 export const CONNECTION_HELP = `  --connect URL            embedded:, zookeeper://host:port,host:port/chroot,
                            etcd://host:port or redis://host:port (default: ${DEFAULT_URL})
-  --user NAME, --password-file FILE, --ask-password    who connects, as for the shell
+  --user NAME, --password-file FILE, --ask-password, --sasl MECHANISM
+                           who connects, as for the shell
   --connect-timeout MS     how long to try to connect (default: ${CONNECT_TIMEOUT_MS})`
 
 /** Where to connect to, and as whom. */
@@ -34,6 +36,7 @@ export interface Place {
   readonly user: string | null
   readonly passwordFile: string | null
   readonly asksPassword: boolean
+  readonly sasl: string | null
   /** How long to try to connect, in milliseconds. */
   readonly connectTimeoutMs: number
 }
@@ -65,6 +68,7 @@ export function placeOf(values: OptionValues<typeof CONNECTION_OPTIONS>): Place 
     user: values.user ?? null,
     passwordFile: values['password-file'] ?? null,
     asksPassword: values['ask-password'] === true,
+    sasl: values.sasl ?? null,
     connectTimeoutMs: timeOf('--connect-timeout', values['connect-timeout'], CONNECT_TIMEOUT_MS),
   }
 }
@@ -77,7 +81,8 @@ export function placeOf(values: OptionValues<typeof CONNECTION_OPTIONS>): Place 
 export async function engineAt(place: Place, env: NodeJS.ProcessEnv): Promise<EngineAt> {
   const login = await loginOf(place, env, askerOf(process.stdin, process.stderr))
   const { url, connectTimeoutMs } = place
-  return { engine: await engineOf(withLogin(url, login)), login, connectTimeoutMs }
+  if (hasPassword(url)) process.stderr.write(`${ARGUMENT_WARNING}\n`)
+  return { engine: await engineOf(withLogin(url, login), login), login, connectTimeoutMs }
 }
 
 /**

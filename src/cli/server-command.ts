@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
-import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
+import type { EmbeddedOptions, Ensemble, SaslOptions } from '../backends/embedded/index.ts'
 import type { EnsembleMember, EnsembleServerStatus, MemberOptions } from '../backends/embedded/index.ts'
 import { newEpoch } from '../backends/embedded/host/epochs.ts'
 import { textOf } from '../backends/client/server-address.ts'
@@ -24,6 +24,7 @@ import { memberOptionsOf } from './member-options.ts'
 import { LOG_FORMATS, LOG_LEVELS, ServerLog, placeText } from './server-log.ts'
 import type { LogSettings, ServingPlace } from './server-log.ts'
 import { readZooCfg } from './zoo-cfg.ts'
+import { VERIFIERS_KEY } from './zoo-cfg-sasl.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
 
 const CLIENT_PORT = 2181
@@ -63,6 +64,8 @@ options:
   --client-port PORT              0 for any that is free
   --client-port-address ADDRESS   0.0.0.0 for all
   --insecure                      serve other machines without TLS: it does not start like that otherwise
+  --users FILE                    who clients can prove to be: a line of quorate scram-user per user
+  --jaas FILE                     the same as ZooKeeper has it, by passwords that stand there
   --data-dir DIRECTORY            where its data are kept, in ZooKeeper's files
   --admin-port PORT               the AdminServer's, over HTTP on 127.0.0.1; 0 for any that is free. None by default
   --myid N                        which server.N it is; by default the file myid in its data directory says
@@ -251,7 +254,8 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const clientPortAddress =
     values['client-port-address'] ?? cfg?.clientPortAddress ?? (cfg === null ? CLIENT_PORT_ADDRESS : ANY_ADDRESS)
   const drain = given('drainMs', drainMsOf(values['drain-ms']))
-  const files = { ...given('dataDir', values['data-dir']), ...given('audit', values.audit) }
+  const sasl = saslOptionsOf(cfg, values.users, values.jaas)
+  const files = { ...given('dataDir', values['data-dir']), ...given('audit', values.audit), ...given('sasl', sasl) }
   const options = { clientPortAddress, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
   const notices = cfg?.notices ?? []
   const hasDashboard = values.dashboard === true || values['dashboard-port'] !== undefined
@@ -279,6 +283,8 @@ const OPTIONS = {
   'client-port': { type: 'string' },
   'client-port-address': { type: 'string' },
   insecure: { type: 'boolean' },
+  users: { type: 'string' },
+  jaas: { type: 'string' },
   'data-dir': { type: 'string' },
   'drain-ms': { type: 'string' },
   'admin-port': { type: 'string' },
@@ -357,7 +363,16 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('requestBytesMax', cfg.requestBytesMax),
     ...given('adminAddress', cfg.adminAddress),
     ...given('clientTls', cfg.clientTls),
+    ...given('requiredSchemes', cfg.requiredSchemes),
   }
+}
+
+/** The files that the command names come before those of the configuration. */
+function saslOptionsOf(cfg: ZooCfg | null, users?: string, jaas?: string): SaslOptions | undefined {
+  const sasl = { ...cfg?.sasl, ...given('verifierFile', users), ...given('jaasFile', jaas) }
+  if (sasl.verifierFile !== undefined || sasl.jaasFile !== undefined) return sasl
+  if (cfg?.requiredSchemes?.join() !== 'sasl') return undefined
+  throw new Failure(`SASL is required, and no file of users is named: give --users FILE, or ${VERIFIERS_KEY}`)
 }
 
 function given<N extends string, T>(name: N, value: T | undefined): { readonly [K in N]?: T } {

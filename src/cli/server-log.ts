@@ -18,6 +18,9 @@ export const LOG_FORMATS = ['text', 'json'] as const
 type LogLevel = (typeof LOG_LEVELS)[number]
 
 const LEVEL_WIDTH = 5
+/** Lines of one second about clients that fail to prove who they are: they may be very many. */
+const FAILURES_MAX = 10
+const SECOND_MS = 1_000
 const HEX = 16
 
 /** How a log is written. */
@@ -51,6 +54,9 @@ export interface LogEntry {
 export class ServerLog {
   readonly #settings: LogSettings
   readonly #write: (line: string) => void
+  /** Of clients that failed to prove who they are: when a second began, and how many there were in it. */
+  #failuresSinceMs = -Infinity
+  #failures = 0
 
   /** @param write - gets lines with their ends */
   constructor(settings: LogSettings, write: (line: string) => void) {
@@ -90,12 +96,27 @@ export class ServerLog {
   tell(event: EnsembleEvent['event']): void {
     // For people it is the last line of the command, whatever its log.
     if (event.type === 'failed' && this.#settings.format === 'text') return
+    if (event.type === 'auth-failed' && this.#isTooMany()) return
     const entry = entryOf(event)
     const isQuiet = this.#settings.myid === null && entry.level === 'info' && ELECTIONS.has(event.type)
     const line = { event: event.type, ...entry, ...(isQuiet ? { level: 'debug' } as const : {}) }
     // Whoever asks for the audit wants all of it, whatever else the log leaves out.
     if (event.type === 'audit') this.#writeLine(line)
     else this.write(line)
+  }
+
+  /** Whether enough lines about failed clients stand there for this second; the first after it says how many more. */
+  #isTooMany(): boolean {
+    const nowMs = performance.now()
+    if (nowMs - this.#failuresSinceMs >= SECOND_MS) {
+      const count = this.#failures - FAILURES_MAX
+      this.#failuresSinceMs = nowMs
+      this.#failures = 0
+      const message = `${count} more clients failed to prove who they are`
+      if (count > 0) this.write({ level: 'warn', event: 'auth-failed', message, fields: { count } })
+    }
+    this.#failures += 1
+    return this.#failures > FAILURES_MAX
   }
 }
 
@@ -170,6 +191,10 @@ function entryOf(event: EnsembleEvent['event']): Line {
     }
     case 'audit':
       return ofAudit(event)
+    case 'auth-failed':
+    case 'users-loaded':
+    case 'users-kept':
+      return ofUsers(event)
     case 'expired': {
       const session = hex(event.sessionId)
       return { level: 'debug', message: `session ${session} has expired`, fields: { session } }
@@ -197,6 +222,27 @@ function ofAudit({ sessionId, users, address, operation, path, nodeType, err }: 
   }
   const message = Object.entries(fields).map(([name, value]) => `${name}=${shown(value)}`).join(' ')
   return { level: 'info', message, fields }
+}
+
+/** Of a client nothing is shown that it has sent, but the name of a user that there is. */
+function ofUsers(event: Told<'auth-failed' | 'users-loaded' | 'users-kept'>): Line {
+  switch (event.type) {
+    case 'auth-failed': {
+      const { address, scheme, user, reason } = event
+      const session = hex(event.sessionId)
+      const who = user === null ? '' : ` as ${user}`
+      const message = `a client at ${address || 'this process'} failed to prove itself by ${scheme}${who}: ${reason}`
+      return { level: 'warn', message, fields: { session, address, scheme, user, reason } }
+    }
+    case 'users-loaded': {
+      const { files, count } = event
+      return { level: 'info', message: `knows ${count} users now, of ${files.join(', ')}`, fields: { files, count } }
+    }
+    case 'users-kept': {
+      const { reason } = event
+      return { level: 'warn', message: `keeps the users that it has: ${reason}`, fields: { reason } }
+    }
+  }
 }
 
 function ofLife(event: Told<'looking' | 'elected' | 'synchronised' | 'serving' | 'started' | 'crashed'>): Line {

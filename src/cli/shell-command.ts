@@ -2,8 +2,8 @@
 import { askerOf } from './ask-password.ts'
 import { takeArguments, USAGE } from './command-line.ts'
 import type { CommandLine } from './command-line.ts'
-import { loginOf } from './credentials.ts'
-import type { Login } from './credentials.ts'
+import { ARGUMENT_WARNING, hasPassword, loginOf } from './credentials.ts'
+import type { Login } from './login.ts'
 import { ExitStatus } from './exit-status.ts'
 import { HistoryFile, historyPath } from './history-file.ts'
 import { runInteractive, runScript } from './interactive.ts'
@@ -83,5 +83,6 @@ async function runShell(line: CommandLine, output: StandardOutput): Promise<numb
 }
 
 function whoConnects(line: CommandLine): Promise<Login | null> {
+  if (hasPassword(line.url)) process.stderr.write(`${ARGUMENT_WARNING}\n`)
   return loginOf(line, process.env, askerOf(process.stdin, process.stderr))
 }

@@ -17,9 +17,11 @@ import { hint } from './nearest.ts'
 import { oneLine } from './visible.ts'
 import { MISSING_TLS, checkTlsValue, isSecretTlsKey, isTlsKey, tlsEffectOf, tlsOf } from './zoo-cfg-tls.ts'
 import type { ZooCfgTls } from './zoo-cfg-tls.ts'
+import { MISSING_SASL, checkSaslValue, isSaslKey, saslEffectOf, saslOf } from './zoo-cfg-sasl.ts'
+import type { ZooCfgSasl } from './zoo-cfg-sasl.ts'
 
 /** The settings of a server. One that the file does not name has ZooKeeper's default, or is undefined for ours. */
-export interface ZooCfg extends ZooCfgTls {
+export interface ZooCfg extends ZooCfgTls, ZooCfgSasl {
   readonly clientPort: number | undefined
   readonly clientPortAddress: string | undefined
   readonly tickTimeMs: number
@@ -185,6 +187,7 @@ const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; read
   },
   { keys: /^(group|weight)\.\d+$/, what: 'a majority of the voters decides, without groups and weights: remove it' },
   ...MISSING_TLS,
+  ...MISSING_SASL,
   {
     keys: /^quorum\.auth\.enableSasl$/,
     isMeant: /^true$/i,
@@ -249,6 +252,7 @@ function keyOf(key: string): Key | undefined {
   if (isTlsKey(key)) {
     return { check: (value) => checkTlsValue(key, value), effect: tlsEffectOf(key) }
   }
+  if (isSaslKey(key)) return { check: (value) => checkSaslValue(key, value), effect: saslEffectOf(key) }
   return ADMIN.test(key) ? { check: anything, effect: 'none' } : undefined
 }
 
@@ -363,6 +367,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     connectTimeoutMs: number('cnxTimeout'),
     isInsecure: isOn(INSECURE_KEY) ?? false,
     ...tlsOf(text, file),
+    ...saslOf(entries.values(), file),
   }
 }
 

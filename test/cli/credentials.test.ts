@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { askedLogin, loginOf } from '../../src/cli/credentials.ts'
+import { askedLogin, hasPassword, loginOf } from '../../src/cli/credentials.ts'
 
 let folder: string
 let file: string
@@ -78,4 +78,22 @@ describe('the login of a line of the shell', () => {
     await expect(askedLogin('redis://u:p@h', ask)).rejects.toThrow('has a password already')
     await expect(askedLogin('h:2181', ask)).rejects.toThrow('addauth digest user')
   })
+})
+
+describe('a login by SASL', () => {
+  it('has the mechanism that was asked for, on a ZooKeeper', async () => {
+    expect(await loginOf(given('h:2181', { user: 'ann', sasl: 'scram-sha-256' }), ENV, null)).toEqual({
+      user: 'ann', password: 'from env', mechanism: 'SCRAM-SHA-256',
+    })
+    await expect(loginOf(given('redis://h', { user: 'ann', sasl: 'x' }), ENV, null)).rejects.toThrow(/for a ZooKeeper/)
+    await expect(loginOf(given('h', { sasl: 'DIGEST-MD5' }), ENV, null)).rejects.toThrow('--sasl needs --user NAME')
+    await expect(loginOf(given('h', { user: 'ann', sasl: 'GSSAPI' }), ENV, null)).rejects.toThrow(
+      '--sasl takes SCRAM-SHA-256 or DIGEST-MD5, got "GSSAPI"',
+    )
+  })
+})
+
+it('a password in a URL is seen, and a user without one is none', () => {
+  expect(['redis://u:p@h', 'etcds://u:p@h', 'redis://:p@h'].map(hasPassword)).toEqual([true, true, true])
+  expect(['redis://u@h', 'redis://u:@h', 'h:2181', 'redis://h:6379'].map(hasPassword)).toEqual(Array(4).fill(false))
 })

@@ -230,6 +230,35 @@ describe('one command', () => {
     })
   })
 
+  it('makes users of a server, and is one of them by SASL', async () => {
+    const env = { QUORATE_PASSWORD: 'of ann' }
+    const made = await rig.runWith(env, 'scram-user', 'ann', '--rounds', '4096')
+    expect(made).toMatchObject({ status: 0, err: '' })
+    const users = join(rig.folder, 'users')
+    writeFileSync(users, made.out)
+    const cfg = join(rig.folder, 'sasl.cfg')
+    writeFileSync(cfg, 'clientPort=0\nclientPortAddress=127.0.0.1\nsessionRequireClientSASLAuth=true\n')
+    expect((await rig.runWith({}, 'server', cfg)).err).toMatch(/no file of users is named: give --users FILE/)
+    const own = quorate('server', cfg, '--users', users)
+    await own.printed(/serves on .*\n/)
+    const connect = ['--connect', addressOf(own), '--user', 'ann']
+    const whoAmI = await rig.runWith(env, ...connect, '--sasl', 'SCRAM-SHA-256', 'whoami')
+    expect(whoAmI.out).toBe('Auth scheme: User\nip: 127.0.0.1\nsasl: ann\n')
+    const wrong = await rig.runWith({ QUORATE_PASSWORD: 'guess' }, ...connect, '--sasl', 'SCRAM-SHA-256', 'ls', '/')
+    expect(wrong).toMatchObject({ status: 1, out: '' })
+    expect(wrong.err).toMatch(/did not take the proof/)
+    await own.printed(/a client at 127\.0\.0\.1 failed to prove itself by sasl as ann: unknown user or wrong password/)
+    expect(own.err).not.toMatch(/guess/)
+    own.child.kill()
+    expect(await own.ended).toBe(0)
+  })
+
+  it('warns about a password among its arguments, without it', async () => {
+    const refused = await run('--connect', 'redis://ann:hush@127.0.0.1:1', '--connect-timeout', '100', 'ls', '/')
+    expect(refused.err).toMatch(/^warning: everybody on this machine can read a password in a command's arguments/)
+    expect(refused.err).not.toMatch(/hush/)
+  })
+
   it('says in one line what is wrong with its options', async () => {
     const wrong = [
       [['--conect', 'x', 'ls', '/'], 'quorate has no option --conect; did you mean --connect?'],

@@ -81,6 +81,7 @@ reconfigEnabled=true
       snapCount: 5000,
       extendedTypes: true,
       superDigest: 'super:UdxDQl4f9v5oITwcAsO9bmWgHSI=',
+      sasl: { superUsers: [], allowFailedClients: false },
       containerCheckMs: 500,
       enforceQuota: false,
       requestBytesMax: 0xfffff,
@@ -98,6 +99,7 @@ reconfigEnabled=true
     expect(notices).toEqual([])
     expect(Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))).toEqual({
       tickTimeMs: 3_000,
+      sasl: { superUsers: [], allowFailedClients: false },
       minSessionTimeoutMs: 6_000,
       maxSessionTimeoutMs: 60_000,
       extendedTypes: false,

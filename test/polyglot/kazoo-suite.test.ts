@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { reasonToSkip } from '../engines/process.ts'
-import { PROGRAM_TEST_MS_MAX, hasKazoo, python, run } from './programs.ts'
+import { reasonToSkip, scratchFolder } from '../engines/process.ts'
+import { jaasOfServer } from '../support/jaas.ts'
+import { PROGRAM_TEST_MS_MAX, hasKazoo, hasPureSasl, python, run } from './programs.ts'
 import { startServers } from './servers.ts'
 
 const TESTS = '/usr/lib/python3/dist-packages/kazoo/tests'
@@ -36,5 +38,19 @@ describe.skipIf(skip !== null)(`kazoo's own tests${skip === null ? '' : ` (${ski
     const isExpected = (line: string): boolean => line === 'passed' || SKIPPED.some((name) => line.includes(name))
     expect(results.filter((line) => !isExpected(line))).toEqual([])
     expect(results.length).toBeGreaterThan(MODULE_TESTS_MIN)
+  })
+
+  const noSasl = reasonToSkip('pure-sasl', hasPureSasl)
+  it.skipIf(noSasl !== null)(`of SASL pass on our servers with its users${noSasl ?? ''}`, async () => {
+    const folder = scratchFolder('kazoo-sasl')
+    const jaasFile = join(folder.path, 'jaas.conf')
+    writeFileSync(jaasFile, jaasOfServer({ jaasuser: 'jaas_password', super_secret: 'admin' }))
+    try {
+      await using servers = await startServers(1, { sasl: { jaasFile } })
+      const results = await run(python('kazoo_suite.py'), [servers.addresses, 'sasl', '-sasl.TestSASLGSSAPI'])
+      expect(results).toEqual(['passed', 'passed', 'passed', 'passed'])
+    } finally {
+      folder.remove()
+    }
   })
 })

@@ -24,10 +24,12 @@ export const PROGRAM_TEST_MS_MAX = 120_000
 const FOLDER = fileURLToPath(new URL('.', import.meta.url))
 const PYTHON = '/usr/bin/python3'
 const KAZOO = '/usr/lib/python3/dist-packages/kazoo'
+const PURE_SASL = '/usr/lib/python3/dist-packages/puresasl'
 const JARS = ['zookeeper', 'zookeeper-jute', 'slf4j-api', 'slf4j-nop', 'snappy-java', 'metrics-core', 'netty-all']
 const CURATOR_JARS = ['curator-client', 'curator-framework', 'curator-recipes', 'guava']
 
 export const hasKazoo = existsSync(PYTHON) && existsSync(KAZOO)
+export const hasPureSasl = existsSync(PURE_SASL)
 export const hasJavaClient = findProgram('javac') !== null && classPath(JARS) !== null
 export const hasCurator = hasJavaClient && classPath(CURATOR_JARS) !== null
 

@@ -1,8 +1,12 @@
 /** The time of a client's next attempt at a server: at once, or, when a round is over, after a pause. */
+import { CoordinationError } from '../../core/errors.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 
 /** Back-off between rounds over all the servers is at most this part of the session time-out. */
 const BACK_OFF_PART = 1 / 8
+
+/** Shortest time that a server has to answer a ConnectRequest, in milliseconds. */
+const ATTEMPT_MS_MIN = 100
 
 /** A connection that was attached for less than this, in milliseconds, counts as one more failed attempt. */
 const STABLE_MS = 1_000
@@ -56,8 +60,18 @@ export class ClientAttempts {
     this.#pause = setTimeout(attempt, fullJitterMs(this.#failures / serverCount, timeoutMs * BACK_OFF_PART))
   }
 
+  /** How long one server has to answer a ConnectRequest, in milliseconds: its share of the session time-out. */
+  shareMs(timeoutMs: number): number {
+    return Math.max(ATTEMPT_MS_MIN, timeoutMs / this.#servers.serverCount)
+  }
+
   /** Makes no attempt that waits for the end of a pause. */
   stop(): void {
     clearTimeout(this.#pause)
   }
+}
+
+/** The error of a session that no server opened. */
+export function unopened(message: string): CoordinationError {
+  return new CoordinationError('CONNECTION_LOSS', message, { outcome: 'not-sent' })
 }

@@ -15,6 +15,8 @@ export interface ChannelListener {
 export interface Channel {
   /** Which server, for people and logs. */
   readonly server: string
+  /** Whether it leads to a server of this process, which asks nobody for a proof; absent: it does not. */
+  readonly isInProcess?: boolean
   /** Sends a message; dropped silently once the channel is closed. */
   send(message: ClientMessage): void
   /**

@@ -75,6 +75,11 @@ export class Connection implements ChannelListener {
     return this.#channel.server
   }
 
+  /** Whether it leads to a server of this process. */
+  get isInProcess(): boolean {
+    return this.#channel.isInProcess === true
+  }
+
   /**
    * The owner has accepted the server's answer: from now on requests may be sent, and the server is watched over.
    *

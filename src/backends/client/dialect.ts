@@ -7,9 +7,10 @@
  * ZooKeeper see zookeeper/dialect.ts.
  */
 import type { Created, CreateOptions, Operation, OperationResult, Stat } from '../../core/backend.ts'
-import { dated } from './calls.ts'
+import { Call, dated, readNothing, readStat } from './calls.ts'
 import { AnsweredLease } from './lease.ts'
 import type { ClientLease } from './lease.ts'
+import { OWN_SERVER, OpCode } from '../wire/codes.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 
 /** The requests that a dialect is made of. They leave in the order of the calls, and are answered in it. */
@@ -69,6 +70,15 @@ export interface Dialect {
  * not yet sent when its connection is lost fails, as not sent
  */
 export type MakeDialect = (requests: PlainRequests, bound: PlainRequests) => Dialect
+
+/** Asks whether the server is one of ours; any answer but yes means that it is not. */
+export function recognition(xid: number, answered: (isOurs: boolean) => void): Call {
+  const resolve = (stat: Stat | null): void => {
+    answered(stat !== null)
+  }
+  const request = { xid, op: OpCode.exists, body: { path: OWN_SERVER, watch: false } }
+  return new Call(request, OWN_SERVER, undefined, { read: readStat, resolve, reject: readNothing })
+}
 
 /** The dialect of our own servers. */
 export class OwnDialect implements Dialect {

@@ -1,5 +1,6 @@
 /** The settings that a client's session is opened with. */
 import type { MakeDialect } from './dialect.ts'
+import type { BeginExchange } from './sasl-proof.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 
 /** Options of `openClientSession`. */
@@ -17,6 +18,8 @@ export interface ClientSessionOptions {
   readonly signal?: AbortSignal
   /** Who this client is: told to each server before anything else; none by default. */
   readonly auth?: readonly AuthRequest[]
+  /** Proves by SASL who this client is, to each server before it is told anything; absent if it proves nothing. */
+  readonly sasl?: BeginExchange | undefined
   /** The access control list of every node that is created; the open one by default. */
   readonly acl?: readonly Acl[]
   /** Longest request that the servers take, in bytes; they would end the connection over a longer one. Default any. */

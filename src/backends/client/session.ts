@@ -22,7 +22,7 @@ import { EventQueue } from '../../core/session/event-queue.ts'
 import { givenUpAtMs } from '../../core/session/lease-rule.ts'
 import { SessionStates } from '../../core/session/states.ts'
 import type { Dialer } from './channel.ts'
-import { ClientAttempts } from './attempts.ts'
+import { ClientAttempts, unopened } from './attempts.ts'
 import { BetterServer } from './better-server.ts'
 import { Call, createCall, multiOperation, oversizeOf } from './calls.ts'
 import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './calls.ts'
@@ -30,18 +30,17 @@ import { Connection } from './connection.ts'
 import type { ConnectionOwner } from './connection.ts'
 import { ClientIdentity } from './identity.ts'
 import { ClientIntroductions } from './introductions.ts'
+import type { IntroductionRefusal } from './introductions.ts'
 import type { ClientSessionOptions } from './options.ts'
 import { ClientOutbox } from './outbox.ts'
+import { SaslProof, unproved } from './sasl-proof.ts'
 import { ClientWatches } from './watches.ts'
-import { Err, OWN_SERVER, OpCode, WatcherType, Xid } from '../wire/codes.ts'
-import { OwnDialect } from './dialect.ts'
+import { Err, OpCode, WatcherType, Xid } from '../wire/codes.ts'
+import { OwnDialect, recognition } from './dialect.ts'
 import type { Dialect, PlainRequests } from './dialect.ts'
 import { OPEN_ACL } from '../wire/records.ts'
 import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from '../wire/records.ts'
 import { Xids } from './xids.ts'
-
-/** Shortest time that a server has to answer a ConnectRequest, in milliseconds. */
-const ATTEMPT_MS_MIN = 100
 
 /**
  * Opens a new session: asks each server once, until one answers.
@@ -78,6 +77,7 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #states: SessionStates
   readonly #dialect: Dialect
   readonly #introductions: ClientIntroductions
+  readonly #sasl: SaslProof
   readonly #search: BetterServer
   readonly #attempts: ClientAttempts
   readonly #expiry = new Deadline(
@@ -110,6 +110,13 @@ class ClientSession implements Session, ConnectionOwner {
     const requests = this.#plainRequests(false)
     this.#dialect = options.dialect?.(requests, this.#plainRequests(true)) ?? new OwnDialect(requests)
     this.#introductions = new ClientIntroductions(options.auth ?? [], this.#dialect)
+    this.#sasl = new SaslProof(options.sasl ?? null, () => this.#xids.next(), (connection, response, refusal) => {
+      this.#inOrder(() => {
+        if (connection !== this.#connection) return
+        if (refusal === null) this.#attach(connection, response)
+        else this.#refused(refusal)
+      })
+    })
     this.#watches = new ClientWatches((path) => this.#disarm(path), (callback) => this.#queue.call(callback))
     const calls = new CallQueue<Call>(options.callTimeoutMs ?? Infinity, (call, failure, sent) => {
       if (call.arms) this.#watches.answered(call, null)
@@ -245,7 +252,7 @@ class ClientSession implements Session, ConnectionOwner {
   #plainRequests(isBound: boolean): PlainRequests {
     return {
       acl: this.#options.acl ?? OPEN_ACL,
-      isAnonymous: (this.#options.auth ?? []).length === 0,
+      isAnonymous: (this.#options.auth ?? []).length === 0 && this.#options.sasl === undefined,
       create: (path, data, options, acl) => {
         const { op, body } = createCall(path, data, options, acl)
         return this.#call(op, body, path, readCreated, undefined, { isBound })
@@ -301,6 +308,7 @@ class ClientSession implements Session, ConnectionOwner {
       if (reply.xid === this.#closing.xid) this.#closing.end()
       return
     }
+    if (this.#sasl.takes(connection, reply)) return
     this.#identity.saw(reply.zxid)
     this.#watches.replied(reply.zxid, reply.xid === Xid.setWatches && reply.err === Err.ok)
     if (reply.xid < 0) {
@@ -321,6 +329,7 @@ class ClientSession implements Session, ConnectionOwner {
     call.settle(reply)
     if (reply.err === Err.sessionExpired) this.#expire()
     else if (reply.err === Err.sessionMoved) this.#drop('the session has moved to another server')
+    else if (reply.err === Err.sessionClosedRequireSaslAuth) this.#refused(unproved(connection))
   }
 
   /** A reply to what the application did not ask for. */
@@ -340,12 +349,15 @@ class ClientSession implements Session, ConnectionOwner {
 
   #onAuthReply(connection: Connection, err: number): void {
     const refusal = this.#introductions.answered(connection, err)
-    if (refusal === null) {
-      if (this.#introductions.areDone) this.#open()
-    } else if (refusal.error === null || this.#isOpen) {
-      if (refusal.error !== null) this.#queue.report(refusal.error)
-      this.#drop(refusal.message)
-    } else this.abandon(refusal.error)
+    if (refusal !== null) this.#refused(refusal)
+    else if (this.#introductions.areDone) this.#open()
+  }
+
+  #refused({ message, error }: IntroductionRefusal): void {
+    if (error === null || this.#isOpen) {
+      if (error !== null) this.#queue.report(error)
+      this.#drop(message)
+    } else this.abandon(error)
   }
 
   #open(): void {
@@ -371,7 +383,7 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   #dial(): void {
-    const share = Math.max(ATTEMPT_MS_MIN, this.timeoutMs / this.#dialer.serverCount)
+    const share = this.#attempts.shareMs(this.timeoutMs)
     const attemptMs = this.#phase === 'opening' ? this.#options.connectTimeoutMs ?? share : share
     const request = this.#identity.connectRequest(this.#options.readOnly ?? false)
     this.#connection = new Connection(this.#dialer, request, attemptMs, this)
@@ -386,8 +398,10 @@ class ClientSession implements Session, ConnectionOwner {
       else this.#expire()
     } else if (!this.#identity.isMeant(response)) {
       this.#violated('it attached another session')
-    } else {
+    } else if (this.#options.sasl === undefined || connection.isInProcess) {
       this.#attach(connection, response)
+    } else {
+      this.#sasl.begin(connection, response)
     }
   }
 
@@ -410,18 +424,10 @@ class ClientSession implements Session, ConnectionOwner {
     }
     if (this.#introductions.areDone) this.#open()
     if (!opening) this.#states.set({ status: 'connected' })
-    this.#calls.open(this.#dialect.recognise === undefined ? null : this.#recognition())
-  }
-
-  /** Asks whether the server is one of ours; any answer but yes means that it is not. */
-  #recognition(): Call {
-    const body = { path: OWN_SERVER, watch: false }
-    const resolve = (stat: Stat | null): void => {
-      this.#dialect.recognise?.(stat !== null)
+    this.#calls.open(this.#dialect.recognise === undefined ? null : recognition(this.#xids.next(), (isOurs) => {
+      this.#dialect.recognise?.(isOurs)
       this.#connection?.pingAfter(this.timeoutMs * this.#dialect.lease.pingPart)
-    }
-    const end = { read: readStat, resolve, reject: readNothing }
-    return new Call({ xid: this.#xids.next(), op: OpCode.exists, body }, OWN_SERVER, undefined, end)
+    }))
   }
 
   #onLost(reason: string): void {
@@ -489,8 +495,4 @@ class ClientSession implements Session, ConnectionOwner {
     connection.send({ xid, op: OpCode.closeSession, body: null }, false)
     await untilConfirmed(promise)
   }
-}
-
-function unopened(message: string): CoordinationError {
-  return new CoordinationError('CONNECTION_LOSS', message, { outcome: 'not-sent' })
 }

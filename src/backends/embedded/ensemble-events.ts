@@ -2,6 +2,7 @@
 import { requireFunction } from '../../core/options.ts'
 import type { HostEvent } from './host/host.ts'
 import type { TcpPeersEvent } from './host/peers/tcp/peer-events.ts'
+import type { SaslEvent } from './host/sasl/sasl-settings.ts'
 import type { CertificatesEvent } from './host/tls/tls-settings.ts'
 import type { EmbeddedSettings } from './options.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
@@ -27,6 +28,7 @@ export interface EnsembleEvent {
     | HostEvent
     | TcpPeersEvent
     | CertificatesEvent
+    | SaslEvent
     /** It has read its data: the epoch and the last transaction that they hold, which may not be committed. */
     | { readonly type: 'started'; readonly epoch: number; readonly loggedZxid: bigint }
     | { readonly type: 'crashed' }

@@ -13,6 +13,7 @@ import type { Storage } from './host/storage/storage.ts'
 import { holdsBy, twoTurns } from './host/turns.ts'
 import type { EnsembleParts, PortOptions } from './parts.ts'
 import type { ServerConfig } from './server/config.ts'
+import type { SaslAuthority } from './server/ports.ts'
 
 /** The settings and callbacks that the owner of a server gives it. */
 export interface LocalServerOptions extends PortOptions {
@@ -48,6 +49,7 @@ export class LocalServer {
   isWiped = false
   readonly #options: LocalServerOptions
   readonly #slot = new HostSlot()
+  readonly #sasl: SaslAuthority | undefined
 
   /**
    * Makes a server that is down.
@@ -57,7 +59,11 @@ export class LocalServer {
   constructor(options: LocalServerOptions) {
     this.id = options.id
     this.#options = options
-    const { port, admin } = options.parts.portsOf(options)
+    const { id, clients: { sasl }, parts, events } = options
+    this.#sasl = sasl === null ? undefined : parts.saslOf(sasl, (event) => {
+      events.emit(id, event)
+    })
+    const { port, admin } = parts.portsOf(options)
     this.port = port
     this.admin = admin
   }
@@ -100,10 +106,12 @@ export class LocalServer {
       storage,
       random: parts.random,
       digest: parts.digest,
+      sasl: this.#sasl,
       transport,
       onEvent: (event) => {
         if (event.type === 'serving') this.#options.serves(event.epoch)
         events.emit(id, event)
+        if (event.type === 'auth-failed') this.port?.noteAuthFailure(event)
         if (event.type !== 'client-failed') return
         this.port?.noteClientError()
         events.tellClientError(event.error)

@@ -3,6 +3,9 @@ import { validateInteger, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
+import { beginSaslOf } from '../client/sasl-options.ts'
+import type { SaslLogin } from '../client/sasl-options.ts'
+import type { BeginExchange } from '../client/sasl-proof.ts'
 import { checkPortsDiffer, isWildcard, parseServerLine } from '../wire/server-line.ts'
 import type { ServerLine } from '../wire/server-line.ts'
 import { peerTlsSettingsOf } from './tls-options.ts'
@@ -53,6 +56,11 @@ export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | keyof t
    * neither encrypt nor authenticate.
    */
   readonly peerTls?: PeerTlsOptions | null
+  /**
+   * Who the clients of this process are by SASL, at the other servers, while this one does not serve. They need it
+   * where those have `requiredSchemes`; at their own server they need no proof, and have no identity. Default: nobody.
+   */
+  readonly clientSasl?: SaslLogin | null
   /** Longest time that it may take to connect to another server, in milliseconds. Default 5,000. */
   readonly connectTimeoutMs?: number
 }
@@ -69,6 +77,7 @@ export interface MemberSettings {
   readonly adminPort: number | null
   readonly peerListenHost: string | null
   readonly peerTls: PeerTlsSettings | null
+  readonly clientSasl: BeginExchange | undefined
   readonly connectTimeoutMs: number
   /** The settings that an ensemble in one process has too. */
   readonly common: EmbeddedSettings
@@ -81,7 +90,7 @@ export interface MemberSettings {
  */
 export function memberSettingsOf(options: MemberOptions): MemberSettings {
   const { myid, servers: texts, peerListenHost, peerTls, connectTimeoutMs = CONNECT_TIMEOUT_MS, ...more } = options
-  const { clientPort: _client, secureClientPort = null, adminPort: _admin, ...rest } = more
+  const { clientPort: _client, secureClientPort = null, adminPort: _admin, clientSasl = null, ...rest } = more
   for (const [name, what] of Object.entries(IN_ONE_PROCESS)) {
     if ((rest as EmbeddedOptions)[name as keyof typeof IN_ONE_PROCESS] === undefined) continue
     throw new TypeError(`${name} is an option of an ensemble in one process; for a server with a myid, ${what}`)
@@ -109,6 +118,7 @@ export function memberSettingsOf(options: MemberOptions): MemberSettings {
     adminPort: adminPortOf(clientPort !== null || secureClientPort !== null, options),
     peerListenHost: peerListenHost ?? null,
     peerTls: (peerTls ?? null) === null ? null : peerTlsSettingsOf(peerTls as PeerTlsOptions),
+    clientSasl: clientSasl === null ? undefined : beginSaslOf(clientSasl),
     connectTimeoutMs,
     common,
   }

@@ -299,7 +299,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   #open(options: OpenOptions): Promise<Session> {
-    const { myid, common } = this.#settings
+    const { myid, common, clientSasl } = this.#settings
     const isClosing = (): boolean => this.#isDraining
     const own = new MemoryDialer({
       ids: [myid],
@@ -319,6 +319,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       ...options,
       sessionTimeoutMs: options.sessionTimeoutMs ?? common.sessionTimeoutMs,
       requestBytesMax: common.clients.frameBytesMax,
+      sasl: clientSasl,
       dialect: (requests) => new OwnDialect(requests, remote !== null),
     })
     return remote === null ? opening : this.#following(opening, remote)

@@ -18,6 +18,9 @@ export const MEMORY_PARTS: EnsembleParts = Object.freeze({
   digest: () => {
     throw new TypeError('an ensemble in memory has no SHA-1 here: nobody can show a password of the digest scheme')
   },
+  saslOf: () => {
+    throw new TypeError('an ensemble in memory has no files: leave sasl out')
+  },
   portsOf: ({ clientPort, secureClientPort }) => {
     if (clientPort === null && secureClientPort === null) return { port: null, admin: null }
     throw new TypeError('an ensemble in memory has no ports: leave clientPorts, secureClientPorts and adminPorts out')

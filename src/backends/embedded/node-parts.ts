@@ -3,6 +3,7 @@ import { configurationText } from './configuration-text.ts'
 import { FileStorages } from './file-storages.ts'
 import { sha1 } from './host/digest.ts'
 import { systemRandom } from './host/random.ts'
+import { SaslUsers } from './host/sasl/sasl-users.ts'
 import { MemoryStorages } from './memory-storages.ts'
 import { portsOf } from './network-ports.ts'
 import type { EnsembleParts } from './parts.ts'
@@ -11,6 +12,7 @@ import type { EnsembleParts } from './parts.ts'
 export const NODE_PARTS: EnsembleParts = Object.freeze({
   random: systemRandom,
   digest: sha1,
+  saslOf: (settings, onEvent) => new SaslUsers(settings, systemRandom, onEvent),
   portsOf,
   storagesOf: (settings, isAlone, onEvent) => {
     const { dataDir } = settings

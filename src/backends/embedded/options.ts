@@ -7,6 +7,9 @@ import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
 import { LOCAL_SESSIONS_MODES } from './server/ports.ts'
 import type { LocalSessionsMode } from './server/ports.ts'
+import { requiredSchemesOf, saslSettingsOf } from './sasl-options.ts'
+import type { SaslOptions } from './sasl-options.ts'
+import type { SaslSettings } from './host/sasl/sasl-settings.ts'
 import { clientTlsSettingsOf } from './tls-options.ts'
 import type { ClientTlsOptions, ClientTlsSettings } from './tls-options.ts'
 
@@ -152,6 +155,14 @@ export interface EmbeddedOptions {
   readonly reconfigEnabled?: boolean
   /** Bypasses all access control lists, as `user:base64(sha1(user:password))`; null by default, for nobody. */
   readonly superDigest?: string | null
+  /** SASL for clients that come over a network; null, which is the default, for none. */
+  readonly sasl?: SaslOptions | null
+  /**
+   * Schemes of which a client that comes over a network has to have an identity, of one of them at least, before
+   * anything is done for it: ZooKeeper's `enforce.auth.schemes`. Only `sasl` and `x509` prove anything: everybody can
+   * be somebody by `digest`. Default none: who has proved nothing is served, as far as access control lists let him.
+   */
+  readonly requiredSchemes?: readonly string[]
   /** How long `close()` waits for the answers to clients' requests in flight, in milliseconds. Default 5,000. */
   readonly drainMs?: number
   /** Gets the error of a server that ended by itself. By default it is emitted as a process warning. */
@@ -191,6 +202,7 @@ export interface ClientSettings {
   readonly ports: readonly number[]
   readonly securePorts: readonly number[]
   readonly tls: ClientTlsSettings | null
+  readonly sasl: SaslSettings | null
   readonly address: string
   /** One for each of the ports, or none. */
   readonly adminPorts: readonly number[]
@@ -236,6 +248,8 @@ const DEFAULTS = Object.freeze({
   audit: SERVER_DEFAULTS.audit,
   reconfigEnabled: SERVER_DEFAULTS.reconfigEnabled,
   superDigest: SERVER_DEFAULTS.superDigest,
+  sasl: null,
+  requiredSchemes: SERVER_DEFAULTS.requiredSchemes,
   drainMs: 5_000,
   onError: warn,
   onClientError: warn,
@@ -307,6 +321,9 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       extendedTypes: all.extendedTypes,
       enforceQuota: all.enforceQuota,
       superDigest: all.superDigest,
+      hasSasl: all.sasl !== null,
+      requiredSchemes: requiredSchemesOf(all.requiredSchemes, all),
+      allowSaslFailedClients: all.sasl?.allowFailedClients ?? false,
     },
   }
 }
@@ -356,6 +373,7 @@ function clientSettingsOf(all: AllOptions): ClientSettings {
     ports: clientPorts,
     securePorts: secureClientPorts,
     tls: clientTls === null ? null : clientTlsSettingsOf(clientTls),
+    sasl: all.sasl === null ? null : saslSettingsOf(all.sasl),
     address: clientPortAddress,
     ...adminSettingsOf(all),
     maxClientCnxns,

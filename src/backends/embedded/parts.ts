@@ -11,10 +11,11 @@ import type { AdminServer } from './host/admin/admin-server.ts'
 import type { Company } from './host/admin/server-view.ts'
 import type { ClientPort } from './host/clients/tcp-port.ts'
 import type { HostEvent } from './host/host.ts'
+import type { SaslEvent, SaslSettings } from './host/sasl/sasl-settings.ts'
 import type { ServerDirectories } from './host/storage/directory-size.ts'
 import type { Storage } from './host/storage/storage.ts'
 import type { ClientSettings, EmbeddedSettings, StorageSettings } from './options.ts'
-import type { ServerPorts } from './server/ports.ts'
+import type { SaslAuthority, ServerPorts } from './server/ports.ts'
 
 /** A server, for those who make its ports. */
 export interface PortOptions {
@@ -80,7 +81,13 @@ export interface EnsembleStorages {
 }
 
 /** See the top of this file. */
-export interface EnsembleParts extends ServerPorts {
+export interface EnsembleParts extends Omit<ServerPorts, 'sasl'> {
+  /**
+   * Reads the users of SASL.
+   *
+   * @throws Error that names the file
+   */
+  saslOf(settings: SaslSettings, onEvent: (event: SaslEvent) => void): SaslAuthority
   /** Makes the ports that a server is to have; they are closed. */
   portsOf(options: PortOptions): NetworkPorts
   /**

@@ -122,6 +122,9 @@ function readConnect<T extends object>(codec: Codec<T>, frame: Uint8Array): { va
   return { value, readOnly: reader.remaining === 0 ? null : bool.read(reader) }
 }
 
+/** Replies that have their body with an error too: the Java client reads the token before it looks at the number. */
+const TOLD_WITH_ERRORS: ReadonlySet<number> = new Set([OpCode.multi, OpCode.sasl])
+
 /** The server's side of one connection. */
 export class ServerWire {
   /** The request that the last written reply answers; replies to pings leave it as it is, and `op` is -1 before any. */
@@ -199,7 +202,7 @@ export class ServerWire {
     writeReplyHeader(writer, xid, zxid, err)
     if (op === OpCode.ping) return
     this.#inFlight.take(xid, op, this.answered)
-    if (body === null || (err !== 0 && op !== OpCode.multi)) return
+    if (body === null || (err !== 0 && !TOLD_WITH_ERRORS.has(op))) return
     const codec = REPLY_CODECS.get(op)
     assert(codec !== undefined, () => `a reply to operation ${op} has a body`)
     codec.write(writer, body)

@@ -59,11 +59,12 @@ export class ZooKeeperBackend implements Backend {
   }
 
   async open(options: OpenOptions): Promise<Session> {
-    const { tls, lookup, connectTimeoutMs, auth, acl, readOnly, sessionTimeoutMs, dataBytesMax } = this.#settings
+    const { tls, lookup, connectTimeoutMs, auth, sasl, acl, readOnly, sessionTimeoutMs, dataBytesMax } = this.#settings
     const sockets = new SocketDialer(this.#tracker.servers, { tls, lookup })
     const session = await openClientSession(this.#around(sockets), {
       sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMs,
       auth,
+      sasl,
       acl,
       readOnly,
       requestBytesMax: dataBytesMax + REQUEST_OVERHEAD_BYTES,

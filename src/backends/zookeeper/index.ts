@@ -10,6 +10,8 @@ import { settingsOf } from './options.ts'
 import type { ZooKeeperOptions } from './options.ts'
 
 export type { Lookup, TlsOptions } from '../client/io/socket-dialer.ts'
+export type { SaslLogin } from '../client/sasl-options.ts'
+export type { SaslMechanism } from '../sasl/mechanism.ts'
 export type { ZooKeeperAcl, ZooKeeperAuth, ZooKeeperOptions } from './options.ts'
 
 /**

@@ -4,6 +4,9 @@ import { textOf } from '../../core/value-text.ts'
 import { OPEN_ACL } from '../wire/records.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 import { Perm } from '../wire/codes.ts'
+import type { BeginExchange } from '../client/sasl-proof.ts'
+import { beginSaslOf } from '../client/sasl-options.ts'
+import type { SaslLogin } from '../client/sasl-options.ts'
 import type { Lookup, TlsOptions } from '../client/io/socket-dialer.ts'
 
 const TIMEOUT_MS_MIN = 10
@@ -43,6 +46,11 @@ export interface ZooKeeperOptions {
   /** The identities of this client, sent to each server before anything else. Default: none. */
   readonly auth?: readonly ZooKeeperAuth[]
   /**
+   * Who this client is by SASL: proved to each server before anything else is sent, and the server proves that it knows
+   * the password. A session that is refused fails with `NO_AUTH`. Default: nobody.
+   */
+  readonly sasl?: SaslLogin
+  /**
    * The permissions on the nodes that this client creates: all of them for everyone (`open`, the default), all of them
    * for the identities of the creator alone, as `auth` names them (`creator`), or a list.
    */
@@ -68,6 +76,7 @@ export interface ZooKeeperSettings {
   readonly sessionTimeoutMs: number
   readonly connectTimeoutMs: number | undefined
   readonly auth: readonly AuthRequest[]
+  readonly sasl: BeginExchange | undefined
   readonly acl: readonly Acl[]
   readonly tls: TlsOptions | null
   readonly readOnly: boolean
@@ -76,7 +85,7 @@ export interface ZooKeeperSettings {
   readonly dataBytesMax: number
 }
 
-const DEFAULTS: Required<Omit<ZooKeeperOptions, 'connectTimeoutMs' | 'lookup'>> = Object.freeze({
+const DEFAULTS: Required<Omit<ZooKeeperOptions, 'connectTimeoutMs' | 'lookup' | 'sasl'>> = Object.freeze({
   sessionTimeoutMs: 10_000,
   auth: [],
   acl: 'open',
@@ -91,6 +100,7 @@ const NAMES = optionNames<ZooKeeperOptions>({
   sessionTimeoutMs: true,
   connectTimeoutMs: true,
   auth: true,
+  sasl: true,
   acl: true,
   tls: true,
   readOnly: true,
@@ -136,7 +146,8 @@ export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
     sessionTimeoutMs: all.sessionTimeoutMs,
     connectTimeoutMs,
     auth: authOf(all.auth),
-    acl: aclOf(all.acl, all.auth.length > 0),
+    sasl: all.sasl === undefined ? undefined : beginSaslOf(all.sasl),
+    acl: aclOf(all.acl, all.auth.length > 0 || all.sasl !== undefined),
     tls: tlsOf(all.tls),
     readOnly,
     ensembleTracker,
@@ -161,7 +172,7 @@ function authOf(auth: readonly ZooKeeperAuth[]): AuthRequest[] {
 function aclOf(acl: Required<ZooKeeperOptions>['acl'], hasAuth: boolean): readonly Acl[] {
   if (acl === 'open') return OPEN_ACL
   if (acl === 'creator') {
-    if (!hasAuth) throw new TypeError("acl 'creator' needs the option auth: without it nobody is the creator")
+    if (!hasAuth) throw new TypeError("acl 'creator' needs the option auth or sasl: without it nobody is the creator")
     return CREATOR_ACL
   }
   if (!Array.isArray(acl) || acl.length === 0) throw new TypeError("acl must be 'open', 'creator' or a list of entries")

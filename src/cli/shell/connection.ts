@@ -3,7 +3,7 @@ import { connect } from '../../core/connect.ts'
 import type { Client, ClientState } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import type { Engine } from '../connect-url.ts'
-import type { Login } from '../credentials.ts'
+import type { Login } from '../login.ts'
 import { Failure } from '../exit-status.ts'
 import { shownUrl } from '../secrets.ts'
 import type { ZooKeeperOperations } from '../../backends/zookeeper/extension/operations.ts'
@@ -74,9 +74,9 @@ export class ShellConnection {
   }
 }
 
-/** On a ZooKeeper one says who one is after connecting. */
+/** On a ZooKeeper one says who one is after connecting, or proves it by SASL while the session is opened. */
 async function identify({ zookeeper }: Engine, client: Client, login: Login | null): Promise<void> {
-  if (zookeeper === null || login === null) return
+  if (zookeeper === null || login === null || login.mechanism !== undefined) return
   try {
     await zookeeper.addAuth('digest', `${login.user ?? ''}:${login.password}`)
   } catch (error) {

@@ -9,7 +9,8 @@
 import type { Client, ClientState } from '../../core/client.ts'
 import { engineOf } from '../connect-url.ts'
 import { withLogin } from '../credentials.ts'
-import type { Ask, Login } from '../credentials.ts'
+import type { Ask } from '../credentials.ts'
+import type { Login } from '../login.ts'
 import { ExitStatus, Failure, STATUSES } from '../exit-status.ts'
 import type { Statuses } from '../exit-status.ts'
 import { jsonLine } from '../output.ts'
@@ -99,7 +100,7 @@ export class Shell implements ShellControl {
     signal: AbortSignal = new AbortController().signal,
   ): Promise<void> {
     const { url, login } = to
-    const engine = await engineOf(withLogin(url, login))
+    const engine = await engineOf(withLogin(url, login), login)
     await this.close()
     this.#url = url
     this.#login = login

@@ -99,7 +99,7 @@ export class Host implements PeerGate {
     }
     this.#options = options
     this.times.recovered(recovered.times)
-    const ports = { random: options.random, digest: options.digest }
+    const ports = { random: options.random, digest: options.digest, sasl: options.sasl }
     this.#server = new Server(options.config, recovered, ports, Date.now())
     this.#snapshots = new SnapshotWriter(options.storage, this.times.snapshot, fail, (error) => {
       options.onEvent({ type: 'snapshot-skipped', error })

@@ -49,6 +49,15 @@ export interface ServerConfig extends ZabConfig {
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
   readonly superDigest: string | null
+  /** Whether clients can prove who they are by SASL, and lists may name them. */
+  readonly hasSasl: boolean
+  /**
+   * Schemes of which a client over a network has to have an identity before anything is done for it; none by default:
+   * ZooKeeper's enforce.auth.schemes.
+   */
+  readonly requiredSchemes: readonly string[]
+  /** Whether a client that fails by SASL keeps its connection, as nobody: ZooKeeper's allowSaslFailedClients. */
+  readonly allowSaslFailedClients: boolean
   /**
    * Data of /zookeeper/config before it is changed: the servers, as in ZooKeeper's configuration. Empty for a server on
    * its own.
@@ -87,5 +96,8 @@ export const SERVER_DEFAULTS = Object.freeze({
   audit: false,
   reconfigEnabled: false,
   superDigest: null,
+  hasSasl: false,
+  requiredSchemes: [],
+  allowSaslFailedClients: false,
   membership: '',
 }) satisfies Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>

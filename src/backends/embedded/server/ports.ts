@@ -19,6 +19,46 @@ export interface ServerPorts {
    * good for that only: a secret that must be hard to find from its hash needs another one.
    */
   readonly digest: (bytes: Uint8Array) => Uint8Array
+  /** Checks who clients are by SASL; absent where there is none. */
+  readonly sasl?: SaslAuthority | undefined
+}
+
+/** Who knows the users of SASL. */
+export interface SaslAuthority {
+  /** Begins an exchange with one client. */
+  begin(): SaslExchange
+}
+
+/** One exchange. */
+export interface SaslExchange {
+  /** Takes a token of the client. After it has proved or refused, it refuses all. */
+  step(token: Uint8Array): SaslStep
+}
+
+/** The answer to a token. */
+export type SaslStep =
+  | { readonly kind: 'challenge'; readonly token: Uint8Array }
+  /** The client has proved to be this user, who may bypass all lists. */
+  | { readonly kind: 'proved'; readonly user: string; readonly isSuper: boolean; readonly token: Uint8Array }
+  /** The user is null unless there is one of that name. */
+  | { readonly kind: 'refused'; readonly user: string | null; readonly reason: string }
+
+/** A client has failed to prove who it is, or has guessed at the password of the superuser. */
+export interface AuthFailure {
+  /** The kind of event. */
+  readonly type: 'auth-failed'
+  /** The client's session. */
+  readonly sessionId: bigint
+  /** Where it is; empty if it is in this process. */
+  readonly address: string
+  /** What it claimed to be, such as `sasl`; `?` for a scheme that nobody knows, which may be anything. */
+  readonly scheme: string
+  /** Whom it claimed to be; null unless there is somebody of that name. */
+  readonly user: string | null
+  /** Why it failed; never with what it showed. */
+  readonly reason: string
+  /** Whether it may have guessed: those who do are slowed down. */
+  readonly isGuess: boolean
 }
 
 /** See {@link LocalSessionsMode}. */

@@ -3,7 +3,7 @@
  */
 import type { Vote } from '../../wire/packets.ts'
 import type { ServerMessage } from '../../wire/records.ts'
-import type { AuditRecord } from './ports.ts'
+import type { AuditRecord, AuthFailure } from './ports.ts'
 import type { DurableMark, PersistOperation } from './zab/journal.ts'
 import type { LinkEnd, Outgoing, SnapshotSource } from './zab/outbox.ts'
 
@@ -44,6 +44,7 @@ export type ServerEvent =
   /** An error in what was done for one client: that client has lost its connection, or its request is refused. */
   | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
   | AuditRecord
+  | AuthFailure
 
 /** The status of a server. */
 export interface ServerStatus {

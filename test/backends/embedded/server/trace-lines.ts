@@ -61,6 +61,8 @@ export function formatEvent(event: ServerEvent): string {
       return `reconfigured: ${event.text.replaceAll('\n', ' ')}`
     case 'audit':
       return `${event.operation} ${event.path ?? ''}: ${event.err}`
+    case 'auth-failed':
+      return `refused a client of ${event.scheme}: ${event.reason}`
     case 'expired':
       return 'expired a session'
     case 'link-dropped':

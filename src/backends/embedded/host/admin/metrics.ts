@@ -175,6 +175,7 @@ function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[
     counter('connection_revalidate_count', traffic.revalidations, 'Connections with a session that the client had'),
     counter('stale_sessions_expired', times.expiredSessions, 'Sessions that this leader ended by their time-outs'),
     // Not of the reference.
+    counter('auth_attempts_failed_count', traffic.authFailures, 'Clients that failed to prove who they are'),
     counter('client_error_count', traffic.clientErrors, 'Errors of the server in what it did for one client'),
   ]
 }

@@ -48,6 +48,7 @@ export class MemoryDialer implements Dialer {
 /** One connection. Messages are handed over as they are: neither side modifies them. */
 class MemoryChannel implements Channel {
   readonly server: string
+  readonly isInProcess = true
   readonly #directory: ServerDirectory
   readonly #host: Host | undefined
   readonly #connection: number = 0

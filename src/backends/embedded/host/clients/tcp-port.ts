@@ -15,6 +15,8 @@ import { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage } from '../../../wire/records.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import { TlsServer } from '../tls/tls-server.ts'
+import type { AuthFailure } from '../../server/ports.ts'
+import { Attempts } from './attempts.ts'
 import { certifiedIdentities } from './certified-identities.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
@@ -92,6 +94,7 @@ export class ClientPort {
   readonly #sockets = new Set<ClientSocket>()
   readonly #byAddress = new Map<string, number>()
   readonly #traffic = new Traffic()
+  readonly #attempts = new Attempts()
   /** The view of the port and its server for operators. */
   readonly view: ServerView
   readonly #words: FourLetterWords
@@ -227,6 +230,12 @@ export class ClientPort {
     this.#traffic.clientErrors += 1
   }
 
+  /** Counts an attempt to prove something that failed, and slows down the next ones of that address. */
+  noteAuthFailure({ address, isGuess }: AuthFailure): void {
+    this.#traffic.authFailures += 1
+    if (isGuess && address !== '') this.#attempts.failed(address, performance.now())
+  }
+
   /**
    * Closes the port to new connections, answers the open requests of the others, and ends them.
    *
@@ -279,6 +288,7 @@ export class ClientPort {
       argumentBytes: (word) => this.#words.argumentBytes(word),
       answer: (word, argument, socket) => this.#words.answer(word, argument, socket),
       isIsolated: (sessionId) => this.#settings.isIsolated(sessionId),
+      proofWaitMs: (address) => this.#attempts.waitMs(address, performance.now()),
       openClient: (socket) => {
         this.#traffic.connectionRequests += 1
         return this.#host?.openClient(socket, socket.address, socket.identities) ?? 0

@@ -38,6 +38,8 @@ const WORD_BYTES = 4
 const PIECE_CHARS = 0x1_0000
 const LENGTH_BYTES = 4
 const NO_FRAMES: Uint8Array[] = []
+/** Where a request says its operation, after its number. */
+const OP_OFFSET = 4
 
 /** The port that a connection came in on, as the connection uses it. */
 export interface SocketOwner {
@@ -53,6 +55,8 @@ export interface SocketOwner {
   openClient(socket: ClientSocket): number
   receiveClient(connection: number, message: ClientMessage): void
   closeClient(connection: number): void
+  /** How long an attempt of an address to prove who it is waits before it is looked at, in milliseconds. */
+  proofWaitMs(address: string): number
   /** A request was taken, or a reply given. */
   counted(received: number, sent: number, outstanding: number): void
   measured(op: number, latencyMs: number): void
@@ -104,6 +108,11 @@ export class ClientSocket implements ClientEnd {
   /** The client does not take what it is sent; frames of it wait until it does. */
   #isBlocked = false
   #awaitsRoom = false
+  /** An attempt to prove who it is has no answer yet: those after it wait, so that it may fail first. */
+  #isProving = false
+  /** When the next attempt may be looked at; null if none waits. */
+  #proofDueMs: number | null = null
+  #proofTimer: NodeJS.Timeout | undefined
   #isFlushWanted = false
   /** It is no longer read: its open requests are answered, and then it ends. */
   #isStopping = false
@@ -190,6 +199,7 @@ export class ClientSocket implements ClientEnd {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     clearTimeout(this.#lookTimer)
+    clearTimeout(this.#proofTimer)
     this.#held = NO_FRAMES
     this.#unsent = []
     this.#owner.counted(0, 0, -this.outstanding)
@@ -247,7 +257,7 @@ export class ClientSocket implements ClientEnd {
   /** As in the reference, one request of each client is taken however much there is to do. */
   get #mayProceed(): boolean {
     const isReady = this.#phase === 'new' || this.#phase === 'open'
-    return isReady && !this.#isBlocked && (this.#owner.hasRoom() || this.outstanding === 0)
+    return isReady && !this.#isBlocked && !this.#isProving && (this.#owner.hasRoom() || this.outstanding === 0)
   }
 
   #wantFlush(): void {
@@ -325,12 +335,28 @@ export class ClientSocket implements ClientEnd {
   readonly #frame = (frame: Uint8Array): void => {
     if (this.#phase === 'ending' || this.#phase === 'closed') return
     if (this.#held.length > 0) this.#hold(frame)
-    else if (this.#mayProceed) this.#take(frame)
+    else if (this.#mayProceed && this.#isDue(frame)) this.#take(frame)
     else {
       this.#held = []
       this.#hold(frame)
       if (!this.#owner.hasRoom()) this.#owner.wantsRoom(this)
     }
+  }
+
+  /** Whether a frame may be looked at now: an attempt to prove who it is may have to wait. */
+  #isDue(frame: Uint8Array): boolean {
+    if (this.#phase !== 'open' || !isProof(frame)) return true
+    const nowMs = performance.now()
+    this.#proofDueMs ??= nowMs + this.#owner.proofWaitMs(this.address)
+    const waitMs = this.#proofDueMs - nowMs
+    if (waitMs > 0) {
+      clearTimeout(this.#proofTimer)
+      this.#proofTimer = setTimeout(() => this.proceed(), Math.ceil(waitMs))
+      return false
+    }
+    this.#proofDueMs = null
+    this.#isProving = true
+    return true
   }
 
   #hold(frame: Uint8Array): void {
@@ -369,8 +395,10 @@ export class ClientSocket implements ClientEnd {
     if (message.kind !== 'connect') this.#owner.answered(writer.length - start - LENGTH_BYTES)
     this.traffic.sent += 1
     this.#owner.counted(0, 1, this.outstanding - before)
-    if (message.kind === 'reply') this.#measure(message.op, message.reply, nowMs)
-    else if (message.kind === 'connect' && message.response.timeOut > 0) {
+    if (message.kind === 'reply') {
+      if (PROOFS.has(message.op)) this.#isProving = false
+      this.#measure(message.op, message.reply, nowMs)
+    } else if (message.kind === 'connect' && message.response.timeOut > 0) {
       this.sessionId = message.response.sessionId
       this.sessionTimeoutMs = message.response.timeOut
       if (this.#phase === 'greeting') this.#phase = 'open'
@@ -400,6 +428,14 @@ export class ClientSocket implements ClientEnd {
       if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) this.#owner.failed(this, error)
     }
   }
+}
+
+/** Requests by which a client proves who it is. */
+const PROOFS: ReadonlySet<number> = new Set([OpCode.auth, OpCode.sasl])
+
+function isProof(frame: Uint8Array): boolean {
+  if (frame.length < OP_OFFSET + LENGTH_BYTES) return false
+  return PROOFS.has(new DataView(frame.buffer, frame.byteOffset).getInt32(OP_OFFSET))
 }
 
 /** An IPv4 address that came in on an IPv6 socket is an IPv4 address. */

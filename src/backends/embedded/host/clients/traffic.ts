@@ -61,6 +61,8 @@ export class Traffic extends Passage {
   plainRemote = 0
   /** Connections that did not come through their TLS hand-shakes. */
   handshakesRefused = 0
+  /** Attempts to prove who a client is that failed. */
+  authFailures = 0
   /** Connections that had no session in time. */
   sessionlessExpired = 0
   /** Errors of this code in the handling of one client, which ended that client's connection. */

@@ -3,6 +3,7 @@
  */
 import { Fifo } from '../../../../core/fifo.ts'
 import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/records.ts'
+import type { SaslExchange } from '../ports.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
 import type { Rearming } from './rearming.ts'
@@ -27,6 +28,8 @@ export interface Connection {
   timeoutMs: number
   /** The client's identities; a list is replaced, never modified. */
   identities: readonly Identity[]
+  /** The exchange of SASL, which there is one of; null before it begins. */
+  sasl: SaslExchange | null
   readonly pending: Fifo<Pending>
   /** The request whose parts are being done; null if there is none. */
   rearming: Rearming | null
@@ -85,6 +88,7 @@ export function newConnection(id: number): Connection {
     passwd: NO_PASSWORD,
     timeoutMs: 0,
     identities: NO_IDENTITIES,
+    sasl: null,
     pending: new Fifo(),
     rearming: null,
     lastSync: null,

@@ -23,7 +23,7 @@ import { NO_PASSWORD, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
-import type { AuditRecord, LocalSessionsMode, RandomSource, ServerPorts } from '../ports.ts'
+import type { AuditRecord, AuthFailure, LocalSessionsMode, RandomSource, ServerPorts } from '../ports.ts'
 import { LocalSessions, isOfReadOnly, readOnlyPassword } from './local-sessions.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
@@ -57,7 +57,7 @@ export interface ConnectionsHost extends RequestHost {
   /** Whether this server is in touch with a majority, and takes clients in its present role. */
   takesClients(): boolean
   /** Tells operators. */
-  report(event: ClientEvent | AuditRecord): void
+  report(event: ClientEvent | AuditRecord | AuthFailure): void
   /**
    * While it serves: whatever clients have seen up to this zxid is applied here. That is all of what was before its
    * leader's epoch, although nothing may have happened in that yet. Without a majority it is what can be read.
@@ -87,9 +87,9 @@ export class Connections {
   #replies: ConnectionReply[] = []
   #closes: number[] = []
 
-  constructor(host: ConnectionsHost, { random, digest }: ServerPorts) {
+  constructor(host: ConnectionsHost, ports: ServerPorts) {
     this.#host = this.#clientGuard.watched(host)
-    this.#random = random
+    this.#random = ports.random
     this.#localSessions = new LocalSessions(host)
     this.#readOnlySessions = new LocalSessions(host)
     const outlet = {
@@ -104,7 +104,7 @@ export class Connections {
         this.#guard(connection, step)
       },
     }
-    this.#requests = new RequestOrder(this.#host, outlet, this.#watches, digest)
+    this.#requests = new RequestOrder(this.#host, outlet, this.#watches, ports)
   }
 
   /** Number of clients that have a session here. */

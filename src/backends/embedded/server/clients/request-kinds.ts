@@ -24,7 +24,7 @@ export type RequestKind =
   | { readonly kind: 'sync' }
   | { readonly kind: 'ping' }
   | { readonly kind: 'auth'; readonly request: Extract<Request, { op: typeof OpCode.auth }> | null }
-  | { readonly kind: 'sasl' }
+  | { readonly kind: 'sasl'; readonly token: Uint8Array }
   /** Answered with an error number, and nothing is done. */
   | { readonly kind: 'refused'; readonly err: number }
   /** A session that this server alone knows is closed. */
@@ -39,7 +39,7 @@ export type Reconfiguration = 'enabled' | 'disabled' | 'absent'
 const READ: RequestKind = Object.freeze({ kind: 'read' })
 const SYNC: RequestKind = Object.freeze({ kind: 'sync' })
 const PING: RequestKind = Object.freeze({ kind: 'ping' })
-const SASL: RequestKind = Object.freeze({ kind: 'sasl' })
+const NO_TOKEN = new Uint8Array()
 const END: RequestKind = Object.freeze({ kind: 'end' })
 const NOT_READ_ONLY: RequestKind = Object.freeze({ kind: 'refused', err: Err.notReadOnly })
 const UNKNOWN: RequestKind = Object.freeze({ kind: 'unknown' })
@@ -98,7 +98,7 @@ function kindOfRequest(request: Request): RequestKind {
     case OpCode.auth:
       return { kind: 'auth', request }
     case OpCode.sasl:
-      return SASL
+      return { kind: 'sasl', token: request.body.token ?? NO_TOKEN }
     default:
       return READS.has(request.op) ? READ : UNKNOWN
   }

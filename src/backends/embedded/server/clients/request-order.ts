@@ -17,12 +17,13 @@ import { assert } from '../../../../core/assert.ts'
 import { Err, OpCode, Xid } from '../../../wire/codes.ts'
 import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/records.ts'
 import type { Connection, Pending } from './connection.ts'
-import { authenticate } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
-import type { AuditRecord, ServerPorts } from '../ports.ts'
+import type { ServerPorts } from '../ports.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
 import { answerRead, beyondLimit } from './reads.ts'
-import { auditOf, auditOfClaim } from './audit.ts'
+import { auditOf } from './audit.ts'
+import { Proofs } from './proofs.ts'
+import type { ProofsHost } from './proofs.ts'
 import { Rearming } from './rearming.ts'
 import { canBecome, kindOf, kindWithoutMajority, requestBytes, requestParts } from './request-kinds.ts'
 import type { Reconfiguration, RequestKind, RequestMessage } from './request-kinds.ts'
@@ -35,25 +36,17 @@ export const PENDING_REQUESTS_MAX = 100_000
 export const REQUEST_PARTS_MAX = 10_000
 /** Pings of one connection that may wait for their answer; clients send one every third of their session time-out. */
 const UNANSWERED_PINGS_MAX = 64
-/** Stands for no zxid in answers that have nothing to do with the state. */
-const NO_ZXID = 0n
 const UNKNOWN_ZXID = -1n
 /** The answer of a ping in its turn. */
 const PONG: RequestKind = Object.freeze({ kind: 'refused', err: Err.ok })
 
 /** The server around, as requests use it. */
-export interface RequestHost {
+export interface RequestHost extends ProofsHost {
   /** Longest data and paths of one request together, in bytes. */
   readonly requestBytesMax: number
   /** Longest answer, in bytes. */
   readonly responseBytesMax: number
   readonly reconfiguration: Reconfiguration
-  /** Whether operators are told who changes what. */
-  readonly audit: boolean
-  /** Tells operators. */
-  report(record: AuditRecord): void
-  /** The digest of the superuser, who bypasses all ACLs; null: nobody. */
-  readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
   isAlone(): boolean
   /** Whether this server has lost its majority, and can be read from all the same. */
@@ -85,18 +78,25 @@ export class RequestOrder {
   readonly #host: RequestHost
   readonly #outlet: Outlet
   readonly #watches: Watches
-  readonly #digest: ServerPorts['digest']
+  readonly #proofs: Proofs
   readonly #syncs = new Map<number, { readonly connection: Connection; readonly sync: Pending }>()
   /** Whose pings came since the last tick, and whose wait for a sync to be confirmed. */
   #pinged: Connection[] = []
   readonly #pingRounds = new Map<number, readonly Connection[]>()
   #lastSyncId = 0
 
-  constructor(host: RequestHost, outlet: Outlet, watches: Watches, digest: ServerPorts['digest']) {
+  constructor(host: RequestHost, outlet: Outlet, watches: Watches, ports: Pick<ServerPorts, 'digest' | 'sasl'>) {
     this.#host = host
     this.#outlet = outlet
     this.#watches = watches
-    this.#digest = digest
+    this.#proofs = new Proofs(host, ports, {
+      send: (connection, op, reply) => {
+        this.#send(connection, op, reply)
+      },
+      close: (connection) => {
+        this.#outlet.close(connection)
+      },
+    })
   }
 
   /** Takes a request of a connection that has a session. */
@@ -114,6 +114,10 @@ export class RequestOrder {
     // The reference closes the connection of a request that is too long, and its clients send the same again, forever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong ? { kind: 'refused', err: Err.badArguments } : this.#kindOf(message, isLocal)
+    if (kind.kind !== 'auth' && kind.kind !== 'sasl' && !this.#proofs.areEnough(connection, request)) {
+      this.#proofs.refuse(connection, op, xid)
+      return
+    }
     connection.isClosing = kind.kind === 'end'
     switch (kind.kind) {
       case 'ping':
@@ -122,11 +126,10 @@ export class RequestOrder {
         else this.#ping(connection)
         break
       case 'auth':
-        this.#authenticate(connection, xid, kind.request)
+        this.#proofs.claim(connection, xid, kind.request?.body ?? null)
         break
       case 'sasl':
-        // The answer of a server that has not been set up for it.
-        this.#send(connection, OpCode.sasl, { xid, zxid: NO_ZXID, err: Err.ok, body: { token: null } })
+        this.#proofs.exchange(connection, xid, kind.token)
         break
       case 'broken':
         this.#outlet.close(connection)
@@ -254,22 +257,6 @@ export class RequestOrder {
     const zxid = this.#host.state().lastZxid
     const isOpen = this.#outlet.isOpen(connection)
     if (isOpen) this.#send(connection, OpCode.ping, { xid: Xid.ping, zxid, err: Err.ok, body: null })
-  }
-
-  #authenticate(
-    connection: Connection,
-    xid: number,
-    request: Extract<RequestKind, { kind: 'auth' }>['request'],
-  ): void {
-    const authority = { superDigest: this.#host.superDigest, digest: this.#digest }
-    const identities = request === null ? null : authenticate(request.body, connection, authority)
-    const err = identities === null ? Err.authFailed : Err.ok
-    this.#send(connection, OpCode.auth, { xid, zxid: NO_ZXID, err, body: null })
-    if (this.#host.audit) {
-      this.#host.report(auditOfClaim(connection, identities ?? connection.identities, identities !== null))
-    }
-    if (identities === null) this.#outlet.close(connection)
-    else connection.identities = identities
   }
 
   #submit({ sessionId, isLocal, passwd }: Connection, { xid, identities, write }: Pending): void {

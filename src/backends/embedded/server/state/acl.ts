@@ -15,9 +15,9 @@ import type { Acl, AclWish } from '../../../wire/records.ts'
 import type { Identity } from './identities.ts'
 import { isAddressRange, isInRange } from './ip-address.ts'
 
-const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip', 'x509'])
+const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip', 'x509', 'sasl'])
 /** The schemes of proved identities; an address is not proved. */
-const PROVED: ReadonlySet<string> = new Set(['digest', 'x509'])
+const PROVED: ReadonlySet<string> = new Set(['digest', 'x509', 'sasl'])
 
 /** Most entries of a list, duplicates left out. */
 export const ACL_ENTRIES_MAX = 1_024
@@ -27,12 +27,16 @@ export const ACL_EXPANDED_CHARS_MAX = 0x10_0000
 const ENTRY_CHARS = 12
 /** A subject has types and values. */
 const SUBJECT = /^[A-Za-z0-9.]+=/
+/** A user of SASL has the form of a name of Kerberos, so that ZooKeeper can read the list. */
+const SASL_USER = /^(?:[^@]*|[^/@]*(?:\/[^/@]*)?@[^/@]*)$/
 /** The permissions of a client that bypasses all lists. */
 const EVERYTHING = -1
 
 /** The characters that a request may still make of the `auth` entries in it. */
 export interface AclAllowance {
   chars: number
+  /** Whether entries of the scheme sasl are taken: where nobody can prove one, they match nobody. */
+  readonly hasSasl: boolean
 }
 
 /** The identities of a client, ready to be looked up, and the permissions that lists grant to it. */
@@ -40,6 +44,7 @@ interface Grants {
   readonly isSuper: boolean
   readonly digests: ReadonlySet<string>
   readonly subjects: ReadonlySet<string>
+  readonly saslUsers: ReadonlySet<string>
   readonly addresses: readonly string[]
   readonly perms: WeakMap<readonly Acl[], number>
 }
@@ -72,6 +77,7 @@ function grantsOf(identities: readonly Identity[]): Grants {
     isSuper: idsOf('super').length > 0,
     digests: new Set(idsOf('digest')),
     subjects: new Set(idsOf('x509')),
+    saslUsers: new Set(idsOf('sasl')),
     addresses: idsOf('ip'),
     perms: new WeakMap<readonly Acl[], number>(),
   }
@@ -113,6 +119,7 @@ export function completedAcl(
       for (const identity of proved) completed.push({ perms, scheme: identity.scheme, id: identity.id })
     } else {
       if (scheme === null || !SCHEMES.has(scheme)) return Err.invalidAcl
+      if (scheme === 'sasl' && !allowance.hasSasl) return Err.invalidAcl
       if (id === null) return Err.marshallingError
       if (!isValid(scheme, id)) return Err.invalidAcl
       completed.push({ perms, scheme, id })
@@ -173,7 +180,7 @@ function isOpen(acl: readonly AclWish[]): boolean {
   return acl.length === 1 && only?.perms === Perm.all && only.scheme === 'world' && only.id === 'anyone'
 }
 
-function isMatch({ scheme, id }: Acl, { digests, subjects, addresses }: Grants): boolean {
+function isMatch({ scheme, id }: Acl, { digests, subjects, saslUsers, addresses }: Grants): boolean {
   switch (scheme) {
     case 'world':
       return id === 'anyone'
@@ -181,6 +188,8 @@ function isMatch({ scheme, id }: Acl, { digests, subjects, addresses }: Grants):
       return digests.has(id)
     case 'x509':
       return subjects.has(id)
+    case 'sasl':
+      return saslUsers.has(id)
     case 'ip':
       return addresses.some((address) => isInRange(address, id))
     default:
@@ -196,6 +205,8 @@ function isValid(scheme: string, id: string): boolean {
       return hasTwoParts(id)
     case 'x509':
       return SUBJECT.test(id)
+    case 'sasl':
+      return SASL_USER.test(id)
     case 'ip':
       return isAddressRange(id)
     default:

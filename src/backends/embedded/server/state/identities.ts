@@ -6,7 +6,8 @@
  * Schemes   digest: `user:base64(sha1(user:password))`, proved by `user:password`, which travels in clear; whoever has
  *           the one that the configuration names is `super` and bypasses all lists. ip: the address, which needs no
  *           proof. x509: the subject of the certificate that a client has shown by TLS; a claim of it changes
- *           nothing. There are no others; to claim one fails.
+ *           nothing. There are no others; to claim one fails. sasl: the user that was proved by an exchange
+ *           (clients/proofs.ts).
  * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none
  *           but the length of a request.
  * Source    DigestAuthenticationProvider.java, IPAuthenticationProvider.java, AuthUtil.java of ZooKeeper 3.8.
@@ -66,6 +67,14 @@ export function authenticate(
   return merged(identities, id === superDigest ? [{ scheme: 'super', id: '' }, own] : [own])
 }
 
+/** Whether somebody claims to be the superuser, with a password that is not his. */
+export function isWrongSuper({ scheme, auth }: AuthRequest, { superDigest, digest }: Authority): boolean {
+  if (scheme !== 'digest' || auth === null || superDigest === null) return false
+  const [user = ''] = superDigest.split(':')
+  const [claimed = ''] = Buffer.from(auth).toString().split(':')
+  return claimed === user && digestOf(auth, digest) !== superDigest
+}
+
 /** Identities as whoAmI tells them: never the hash of a password. */
 export function clientInfoOf(identities: readonly Identity[]): readonly ClientInfo[] {
   return identities.map(({ scheme, id }) => ({
@@ -81,8 +90,12 @@ function digestOf(auth: Uint8Array, digest: Authority['digest']): string {
   return `${user}:${Buffer.from(digest(Buffer.from(text))).toString('base64')}`
 }
 
-/** @returns null if there would be too many */
-function merged(identities: readonly Identity[], added: readonly Identity[]): readonly Identity[] | null {
+/**
+ * Identities, and others besides.
+ *
+ * @returns null if there would be too many
+ */
+export function merged(identities: readonly Identity[], added: readonly Identity[]): readonly Identity[] | null {
   const isNew = (one: Identity): boolean => !identities.some(({ scheme, id }) => scheme === one.scheme && id === one.id)
   const fresh = added.filter(isNew)
   // A claim of what is known already leaves the same list.

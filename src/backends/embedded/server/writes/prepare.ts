@@ -77,6 +77,8 @@ export type WriteRequest = WriteOperation & {
 export interface PrepareOptions {
   /** Whether nodes may have a time to live. */
   readonly extendedTypes: boolean
+  /** Whether lists may have entries of the scheme sasl. */
+  readonly hasSasl: boolean
   /** Whether hard quotas are kept. */
   readonly enforceQuota: boolean
 }
@@ -138,7 +140,7 @@ export class Preparer {
     this.#lastZxid = zxid
     const { sessionId, xid, identities } = request
     const isLocal = request.localPasswd !== undefined
-    const aclAllowance = { chars: ACL_EXPANDED_CHARS_MAX }
+    const aclAllowance = { chars: ACL_EXPANDED_CHARS_MAX, hasSasl: this.#options.hasSasl }
     const context = { sessionId, isLocal, identities, aclAllowance, zxid, time: timeMs }
     const decided = refusal === Err.ok ? this.#decide(request, context) : refusal
     const txn = typeof decided === 'number' ? errorOf(decided) : decided

@@ -22,7 +22,7 @@ function acl<S extends AclWish['scheme'], I extends AclWish['id']>(perms: number
 }
 
 function completed(list: readonly AclWish[], identities: readonly Identity[]): readonly Acl[] | number {
-  return completedAcl(list, identities, { chars: ACL_EXPANDED_CHARS_MAX })
+  return completedAcl(list, identities, { chars: ACL_EXPANDED_CHARS_MAX, hasSasl: false })
 }
 
 /** Far more than a linear step takes, and far less than a quadratic one: that took ten seconds. */
@@ -64,8 +64,14 @@ describe('who may do something', () => {
     expect(isPermitted([acl(0, 'digest', ANN.id)], Perm.delete, [{ scheme: 'super', id: '' }])).toBe(true)
   })
 
+  it('is who was proved by SASL, and nobody else of that name', () => {
+    const list = [acl(31, 'sasl', 'ann')]
+    expect(isPermitted(list, Perm.read, [{ scheme: 'sasl', id: 'ann' }])).toBe(true)
+    expect(isPermitted(list, Perm.read, [{ scheme: 'sasl', id: 'bob' }, { scheme: 'digest', id: 'ann' }])).toBe(false)
+  })
+
   it('is nobody by a scheme that there is not', () => {
-    expect(isPermitted([acl(31, 'sasl', 'ann')], Perm.read, [{ scheme: 'sasl', id: 'ann' }])).toBe(false)
+    expect(isPermitted([acl(31, 'none', 'ann')], Perm.read, [{ scheme: 'none', id: 'ann' }])).toBe(false)
   })
 })
 
@@ -153,8 +159,18 @@ describe('a list', () => {
     expect(completed(auths, people(100))).toBe(Err.invalidAcl)
   })
 
+  it('can name users of SASL where there are any, by names that ZooKeeper can read', () => {
+    const taken = (...list: AclWish[]): unknown => completedAcl(list, [], { chars: 1_000, hasSasl: true })
+    for (const id of ['ann', 'zk/host@REALM', 'ann@REALM', '']) {
+      expect(taken(acl(31, 'sasl', id))).toEqual([acl(31, 'sasl', id)])
+    }
+    expect(taken(acl(31, 'sasl', 'a@b@c'))).toBe(Err.invalidAcl)
+    expect(taken(acl(31, 'sasl', null))).toBe(Err.marshallingError)
+    expect(completed([acl(31, 'auth', '')], [{ scheme: 'sasl', id: 'ann' }])).toEqual([acl(31, 'sasl', 'ann')])
+  })
+
   it('can have a limited number of people in place of auth, in all lists of a request together', () => {
-    const allowance = { chars: 2_000 }
+    const allowance = { chars: 2_000, hasSasl: false }
     const expand = (): readonly Acl[] | number => completedAcl([acl(31, 'auth', '')], people(50), allowance)
     expect([expand(), expand()]).toEqual([expect.objectContaining({ length: 50 }), Err.invalidAcl])
   })
