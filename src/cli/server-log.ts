@@ -170,6 +170,11 @@ function entryOf(event: EnsembleEvent['event']): Line {
     }
     case 'audit':
       return ofAudit(event)
+    case 'session-refused': {
+      const { address } = event
+      const message = `gave a client at ${address} no session: its address has as many as it may have`
+      return { level: 'debug', message, fields: { address } }
+    }
     case 'expired': {
       const session = hex(event.sessionId)
       return { level: 'debug', message: `session ${session} has expired`, fields: { session } }

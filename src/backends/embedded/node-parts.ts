@@ -2,6 +2,7 @@
 import { configurationText } from './configuration-text.ts'
 import { FileStorages } from './file-storages.ts'
 import { sha1 } from './host/digest.ts'
+import { memoryPercent } from './host/memory-use.ts'
 import { systemRandom } from './host/random.ts'
 import { MemoryStorages } from './memory-storages.ts'
 import { portsOf } from './network-ports.ts'
@@ -11,6 +12,7 @@ import type { EnsembleParts } from './parts.ts'
 export const NODE_PARTS: EnsembleParts = Object.freeze({
   random: systemRandom,
   digest: sha1,
+  memoryPercent,
   portsOf,
   storagesOf: (settings, isAlone, onEvent) => {
     const { dataDir } = settings

@@ -81,6 +81,8 @@ export interface EnsembleStorages {
 
 /** See the top of this file. */
 export interface EnsembleParts extends ServerPorts {
+  /** The share of the memory of the process that is in use, in percent; not where that cannot be told. */
+  readonly memoryPercent?: () => number
   /** Makes the ports that a server is to have; they are closed. */
   portsOf(options: PortOptions): NetworkPorts
   /**

@@ -19,6 +19,8 @@ export interface ServerPorts {
    * good for that only: a secret that must be hard to find from its hash needs another one.
    */
   readonly digest: (bytes: Uint8Array) => Uint8Array
+  /** Whether the memory of the process is nearly used up; never by default. */
+  readonly isFull?: () => boolean
 }
 
 /** See {@link LocalSessionsMode}. */

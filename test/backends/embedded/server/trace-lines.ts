@@ -63,6 +63,8 @@ export function formatEvent(event: ServerEvent): string {
       return `${event.operation} ${event.path ?? ''}: ${event.err}`
     case 'expired':
       return 'expired a session'
+    case 'session-refused':
+      return `refused ${event.address} a session`
     case 'link-dropped':
       return `dropped the link to ${event.peer}: ${event.reason}`
     case 'client-failed':

@@ -4,6 +4,8 @@ import type { ClientHost } from '../../../../../src/backends/embedded/host/clien
 import { UNSENT_MESSAGES_MAX } from '../../../../../src/backends/embedded/host/clients/tcp-socket.ts'
 import { HostTimes } from '../../../../../src/backends/embedded/host/host-times.ts'
 import type { ClientEnd } from '../../../../../src/backends/embedded/host/host.ts'
+import { limitsOf } from '../../../../../src/backends/embedded/limits.ts'
+import type { LimitOptions } from '../../../../../src/backends/embedded/limits.ts'
 import { FRAME_BYTES_MAX } from '../../../../../src/backends/wire/framing.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
 import type { ClientMessage } from '../../../../../src/backends/wire/records.ts'
@@ -21,6 +23,8 @@ class StubHost implements ClientHost {
   readonly addresses: string[] = []
   readonly requests: { readonly connection: number; readonly xid: number }[] = []
   readonly closed: number[] = []
+  readonly paused = new Set<number>()
+  charges = 0
   greets = true
   readonly times = new HostTimes()
   readonly syncTimes = null
@@ -40,6 +44,18 @@ class StubHost implements ClientHost {
       this.end(connection).onMessage({ kind: 'connect', response })
     }
     this.#wake()
+  }
+
+  pauseClient(connection: number): void {
+    this.paused.add(connection)
+  }
+
+  resumeClient(connection: number): void {
+    this.paused.delete(connection)
+  }
+
+  chargeClient(): void {
+    this.charges += 1
   }
 
   closeClient(connection: number): void {
@@ -79,17 +95,19 @@ class StubHost implements ClientHost {
   }
 }
 
-interface Limits {
+interface PortLimits extends LimitOptions {
   readonly globalOutstandingLimit?: number
+  readonly maxClientCnxns?: number
   readonly sessionlessMs?: number
 }
 
-async function portOver(host: StubHost, limits: Limits = {}): Promise<ClientPort> {
+async function portOver(host: StubHost, given: PortLimits = {}): Promise<ClientPort> {
+  const { globalOutstandingLimit = 1000, maxClientCnxns = 0, sessionlessMs = 10_000, ...limits } = given
   const port = new ClientPort({
     address: '127.0.0.1',
     port: 0,
-    maxClientCnxns: 0,
-    globalOutstandingLimit: 1000,
+    limits: limitsOf(limits, { maxClientCnxns, globalOutstandingLimit }),
+    sessionlessMs,
     frameBytesMax: FRAME_BYTES_MAX,
     fourLetterWords: new Set(),
     configuration: () => '',
@@ -99,7 +117,6 @@ async function portOver(host: StubHost, limits: Limits = {}): Promise<ClientPort
     onClientError: (_, error) => {
       throw error
     },
-    ...limits,
   })
   await port.listen()
   port.attach(host)
