@@ -44,6 +44,8 @@ import { WriteBrake } from './write-brake.ts'
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
 const INPUTS_MS_MAX = limitOf('turnMs')
+/** A client that has had this much of a turn waits for the next: by then the sockets of the others have been read. */
+const CLIENT_MS_MAX = limitOf('clientTurnMs')
 
 /** Something that a server's host has found out, and the server does not know. */
 export type HostEvent =
@@ -371,6 +373,7 @@ export class Host implements PeerGate {
   #handle(): void {
     this.#server.setWallTime(Date.now())
     const startMs = performance.now()
+    const hadMs = new Map<number | null, number>()
     for (let nowMs = startMs; nowMs - startMs < INPUTS_MS_MAX; ) {
       this.#brake?.slow(nowMs)
       const next = this.#inputs.take()
@@ -378,7 +381,11 @@ export class Host implements PeerGate {
       this.#brake?.taken(next.connection, next.input)
       next.input.run()
       const afterMs = performance.now()
-      this.#inputs.charge(next.connection, afterMs - nowMs)
+      const { connection } = next
+      this.#inputs.charge(connection, afterMs - nowMs)
+      const ofClient = (hadMs.get(connection) ?? 0) + afterMs - nowMs
+      if (connection !== null && ofClient >= CLIENT_MS_MAX) break
+      hadMs.set(connection, ofClient)
       nowMs = afterMs
     }
     this.#drain()
