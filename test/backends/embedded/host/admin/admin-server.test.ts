@@ -158,7 +158,7 @@ const SUMMED = /(?:read|update)latency|snapshottime|election_time|unavailable_ti
 
 /** Numbers that change from one question to the next. */
 const MOVING =
-  /uptime|_ms$|latency|packets|connection_request|bytes_received|response_size|descriptor|num_alive|non_mtls_local/
+  /uptime|_ms$|latency|packets|connection_request|bytes_received|response_size|descriptor|num_alive|non_mtls_local|memory_used/
 
 describe('the commands of the AdminServer', () => {
   it('are listed, and each says its name and no error', async () => {
