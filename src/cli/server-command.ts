@@ -355,6 +355,9 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),
     ...given('requestBytesMax', cfg.requestBytesMax),
+    ...given('responseBytesMax', cfg.responseBytesMax),
+    ...given('commitLogBytes', cfg.commitLogBytes),
+    limits: cfg.limits,
     ...given('adminAddress', cfg.adminAddress),
     ...given('clientTls', cfg.clientTls),
   }

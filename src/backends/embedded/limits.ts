@@ -282,7 +282,7 @@ export function limitsOf(given: LimitOptions, others: Partial<Readonly<Record<ke
   const maxClientCnxns = others.maxClientCnxns ?? limitOf('maxClientCnxns')
   const values = NAMES.map((name) => {
     const { value, option, min, max } = LIMITS[name]
-    const got = known[name] ?? value ?? SESSIONS_PER_CONNECTION * maxClientCnxns
+    const got = known[name] ?? value ?? Math.min(INT32_MAX, SESSIONS_PER_CONNECTION * maxClientCnxns)
     if (option !== null) validateInteger(option, got, min, max)
     return [name, got] as const
   })
