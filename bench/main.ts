@@ -1,5 +1,5 @@
 /**
- * Measures Quorate: `npm run bench -- local|wire|locks|recipes|disk|ensemble [--quick] [--json]`.
+ * Measures Quorate: `npm run bench -- local|wire|locks|recipes|disk|ensemble|fairness [--quick] [--json]`.
  *
  * Prints one JSON line a figure on the standard output as it comes, and at the end a table of all of them on the
  * standard error output, unless `--json` is given. `--quick` shows in some seconds that everything runs; its numbers
@@ -9,6 +9,7 @@ import { measureDisk } from './disk.ts'
 import { measureLocal } from './local.ts'
 import { measureLocks } from './lock-comparison.ts'
 import { measureEnsemble } from './ensemble.ts'
+import { measureFairness } from './fairness.ts'
 import type { Effort, Figure } from './measure.ts'
 import { measureRecipes } from './recipes.ts'
 import { tableOf } from './report.ts'
@@ -30,6 +31,7 @@ const SUITES: Readonly<Record<string, (effort: Effort) => AsyncIterable<Figure>>
   recipes: (effort) => measureRecipes(effort),
   disk: (effort) => measureDisk(effort),
   ensemble: (effort) => measureEnsemble(effort),
+  fairness: measureFairness,
 }
 
 const OPTIONS = ['--quick', '--json']

@@ -10,6 +10,8 @@ import { textOf } from '../backends/client/server-address.ts'
 import { isLoopback } from '../core/loopback.ts'
 import { INSECURE_KEY } from './zoo-cfg.ts'
 
+const MEMBER_LINE = /^server\.(\d+)=(.+)$/
+
 /** A refusal, from {@link exposuresOf}. */
 export function refusalOf(exposures: readonly string[]): string {
   const ways = 'Serve on loopback (clientPortAddress=127.0.0.1) or by TLS (secureClientPort, sslQuorum)'
@@ -30,6 +32,24 @@ export function exposuresOf(options: EmbeddedOptions | MemberOptions): string[] 
     ...ports.flatMap((port) => clientExposure({ host: address, port })),
     ...adminPorts.flatMap((port) => adminExposure({ host: adminAddress, port })),
   ]
+}
+
+/**
+ * Lists what others could reach of a server that is started with the configuration that is in force now.
+ *
+ * @param text - its lines, as `reconfigured` tells them
+ * @returns a sentence each that {@link exposuresOf} has not for the options that it runs with
+ */
+export function exposuresAfter(text: string, options: MemberOptions): string[] {
+  const servers = Object.fromEntries(text.split('\n').flatMap((line) => {
+    const [, id, value] = MEMBER_LINE.exec(line) ?? []
+    return id === undefined || value === undefined ? [] : [[Number(id), value] as const]
+  }))
+  if (!Object.hasOwn(servers, options.myid)) return []
+  // The line says where clients are served; an option that says so holds for a port without an address.
+  const { clientPort: _, ...rest } = options
+  const before = new Set(exposuresOf(options))
+  return exposuresOf({ ...rest, servers }).filter((exposure) => !before.has(exposure))
 }
 
 function exposuresOfMember(settings: MemberSettings): string[] {

@@ -19,7 +19,7 @@
 import { FILE_TOOLS } from './command-line.ts'
 import { ExitStatus } from './exit-status.ts'
 import { Interruption } from './interruption.ts'
-import { standardOutput } from './output.ts'
+import { isOutputGivenUp, standardOutput } from './output.ts'
 import type { StandardOutput } from './output.ts'
 import { describeError } from './shell/error-text.ts'
 
@@ -116,3 +116,5 @@ for (const stream of [process.stdout, process.stderr]) {
 process.on('uncaughtException', fail)
 
 process.exitCode = await main(process.argv.slice(2))
+// A write that nobody takes would keep the process.
+if (isOutputGivenUp()) process.exit()

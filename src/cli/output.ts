@@ -7,6 +7,10 @@ export interface Output {
   out(text: string): void
   /** Writes what people should know besides. */
   err(text: string): void
+  /** The second, where whoever reads it may be slow and must not hold up the process. */
+  readonly errStream?: NodeJS.WriteStream
+  /** What was written to it is not taken: the process ends without. */
+  giveUp?(): void
 }
 
 /** A result of a command in both of its forms. */
@@ -23,6 +27,13 @@ export interface StandardOutput extends Output {
   readonly shown: (text: string) => string
 }
 
+let isGivenUp = false
+
+/** Whether the process is to end although something waits to be written. */
+export function isOutputGivenUp(): boolean {
+  return isGivenUp
+}
+
 /** The streams of a program as they are for people: control characters of others are made visible on a terminal. */
 export function standardOutput(isRaw: boolean): StandardOutput {
   const write = (stream: NodeJS.WriteStream, text: string): void => {
@@ -31,6 +42,10 @@ export function standardOutput(isRaw: boolean): StandardOutput {
   return {
     out: (text) => write(process.stdout, text),
     err: (text) => write(process.stderr, text),
+    ...(process.stderr.isTTY ? {} : { errStream: process.stderr }),
+    giveUp: () => {
+      isGivenUp = true
+    },
     shown: (text) => (isRaw ? text : visible(text)),
   }
 }

@@ -17,8 +17,9 @@ import { DASHBOARD_HOST, DASHBOARD_PORT, dashboardPortOf, serveDashboard } from 
 import { diskReason } from './disk-reason.ts'
 import { DynamicFiles } from './dynamic-files.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
-import { exposuresOf, refusalOf } from './exposure.ts'
+import { exposuresAfter, exposuresOf, refusalOf } from './exposure.ts'
 import { reasonOf } from './file-reason.ts'
+import { LineQueue, toStream } from './line-queue.ts'
 import type { Output } from './output.ts'
 import { memberOptionsOf } from './member-options.ts'
 import { LOG_FORMATS, LOG_LEVELS, ServerLog, placeText } from './server-log.ts'
@@ -39,6 +40,8 @@ const DRAIN_MS_MAX = 600_000
 
 /** A server that does not serve by then says that it waits. */
 const WAIT_TOLD_MS = 2_000
+/** How long the end of the process waits for who reads its log. */
+const LOG_END_MS = 2_000
 
 /** The only server's myid. */
 const SERVER_ID = 1
@@ -106,7 +109,17 @@ export async function runServer(args: readonly string[], output: Output, signal:
     output.out(`${SERVER_USAGE}\n`)
     return ExitStatus.ok
   }
-  const log = logOf(given, output)
+  const lines = output.errStream === undefined ? null : new LineQueue(toStream(output.errStream))
+  const log = logOf(given, output, lines)
+  try {
+    return await serve(given, output, log, signal)
+  } finally {
+    log.writeLost()
+    if ((await lines?.settled(LOG_END_MS)) === false) output.giveUp?.()
+  }
+}
+
+async function serve(given: ServerArguments, output: Output, log: ServerLog, signal: AbortSignal): Promise<number> {
   for (const message of given.notices) log.write({ level: 'warn', event: 'configuration', message })
   const input = given.endsWithInput ? inputEnds() : null
   const stop = input === null ? signal : AbortSignal.any([signal, input.signal])
@@ -123,7 +136,9 @@ export async function runServer(args: readonly string[], output: Output, signal:
   const files = dynamicFilesOf(given, log)
   server.onEvent(({ event }) => {
     log.tell(event)
-    if (event.type === 'reconfigured') files?.keep(event)
+    if (event.type !== 'reconfigured') return
+    files?.keep(event)
+    if (!given.isInsecure) warnOf(event.text, given.options, log)
   })
   const waiting = setTimeout(() => {
     if (!('myid' in options)) return
@@ -165,10 +180,12 @@ async function serveUntil(
   await serveDashboard(createDashboard({ connect: server, name: 'quorate server' }), place, output, stop)
 }
 
-function logOf({ log, options }: ServerArguments, output: Output): ServerLog {
+function logOf({ log, options }: ServerArguments, output: Output, lines: LineQueue | null): ServerLog {
   const myid = 'myid' in options ? options.myid : null
   return new ServerLog({ ...log, myid }, (line) => {
+    if (lines !== null) return lines.push(line)
     output.err(line)
+    return true
   })
 }
 
@@ -213,6 +230,14 @@ function exposed({ options, isInsecure }: ServerArguments): string[] {
   const exposures = exposuresOf(options)
   if (exposures.length > 0 && !isInsecure) throw new Failure(refusalOf(exposures))
   return exposures
+}
+
+/** A reconfiguration does not move a port that is open. It is the next start that would be refused. */
+function warnOf(text: string, options: ServerArguments['options'], log: ServerLog): void {
+  const exposures = 'myid' in options ? exposuresAfter(text, options) : []
+  if (exposures.length === 0) return
+  const message = `with the configuration that is in force now ${refusalOf(exposures)}`
+  log.write({ level: 'warn', event: 'insecure', message, fields: { exposures } })
 }
 
 function nameOf(options: EmbeddedOptions | MemberOptions): string {
@@ -361,6 +386,9 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),
     ...given('requestBytesMax', cfg.requestBytesMax),
+    ...given('responseBytesMax', cfg.responseBytesMax),
+    ...given('commitLogBytes', cfg.commitLogBytes),
+    limits: cfg.limits,
     ...given('adminAddress', cfg.adminAddress),
     ...given('clientTls', cfg.clientTls),
     ...given('requiredSchemes', cfg.requiredSchemes),

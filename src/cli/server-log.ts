@@ -3,6 +3,7 @@
  *
  * Text      time, level, message; characters that would break the line are escaped.
  * JSON      `time`, `level`, `server`, `event`, `message`, and the fields of the event: ids and zxids in hexadecimal.
+ * Lost      lines for which there is no room are counted, and the next one that is written says how many they were.
  * Levels    `error` asks for somebody now, `warn` soon, `info` is the life of the server and its elections, `debug`
  *           the rest. A level is written with all that are more urgent.
  */
@@ -53,13 +54,15 @@ export interface LogEntry {
 /** A log. */
 export class ServerLog {
   readonly #settings: LogSettings
-  readonly #write: (line: string) => void
+  readonly #write: (line: string) => boolean
   /** Of clients that failed to prove who they are: when a second began, and how many there were in it. */
   #failuresSinceMs = -Infinity
   #failures = 0
+  /** Lines that were not taken since the last one that was, and how many of them were of the audit. */
+  #lost = { lines: 0, audit: 0 }
 
-  /** @param write - gets lines with their ends */
-  constructor(settings: LogSettings, write: (line: string) => void) {
+  /** @param write - gets lines with their ends; false if it has no room for one */
+  constructor(settings: LogSettings, write: (line: string) => boolean) {
     this.#settings = settings
     this.#write = write
   }
@@ -69,14 +72,27 @@ export class ServerLog {
     if (LOG_LEVELS.indexOf(entry.level) <= LOG_LEVELS.indexOf(this.#settings.level)) this.#writeLine(entry)
   }
 
-  #writeLine({ level, event, message, fields = {} }: LogEntry): void {
+  /** Says how many lines were left out since the last one that was written, if any were. */
+  writeLost(): void {
+    const { lines, audit } = this.#lost
+    if (lines === 0) return
+    const message = `${lines} lines were left out here, ${audit} of them of the audit: this log is not read fast enough`
+    const line = this.#lineOf({ level: 'error', event: 'log-lost', message, fields: { lines, audit } })
+    if (this.#write(line)) this.#lost = { lines: 0, audit: 0 }
+  }
+
+  #writeLine(entry: LogEntry): void {
+    this.writeLost()
+    if (this.#lost.lines === 0 && this.#write(this.#lineOf(entry))) return
+    this.#lost = { lines: this.#lost.lines + 1, audit: this.#lost.audit + (entry.event === 'audit' ? 1 : 0) }
+  }
+
+  #lineOf({ level, event, message, fields = {} }: LogEntry): string {
     const time = new Date().toISOString()
     const { format, myid } = this.#settings
-    if (format === 'text') this.#write(`${time} ${level.padEnd(LEVEL_WIDTH)} ${oneLine(message)}\n`)
-    else {
-      const server = myid === null ? {} : { server: myid }
-      this.#write(jsonLine({ time, level, ...server, event, message, ...fields }))
-    }
+    if (format === 'text') return `${time} ${level.padEnd(LEVEL_WIDTH)} ${oneLine(message)}\n`
+    const server = myid === null ? {} : { server: myid }
+    return jsonLine({ time, level, ...server, event, message, ...fields })
   }
 
   /** Writes a line for an error of this server in what it did for a client, of those that are told. */
@@ -195,6 +211,11 @@ function entryOf(event: EnsembleEvent['event']): Line {
     case 'users-loaded':
     case 'users-kept':
       return ofUsers(event)
+    case 'session-refused': {
+      const { address } = event
+      const message = `gave a client at ${address} no session: its address has as many as it may have`
+      return { level: 'debug', message, fields: { address } }
+    }
     case 'expired': {
       const session = hex(event.sessionId)
       return { level: 'debug', message: `session ${session} has expired`, fields: { session } }

@@ -8,6 +8,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseServerLine } from '../backends/wire/server-line.ts'
+import { LIMITS, LIMIT_KEYS } from '../backends/embedded/limits.ts'
+import type { LimitOptions } from '../backends/embedded/limits.ts'
 import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/word-names.ts'
 import { Failure } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
@@ -45,6 +47,10 @@ export interface ZooCfg extends ZooCfgTls, ZooCfgSasl {
   readonly containerCheckMs: number
   readonly enforceQuota: boolean | undefined
   readonly requestBytesMax: number | undefined
+  readonly responseBytesMax: number | undefined
+  readonly commitLogBytes: number | undefined
+  /** Limits that have no setting of their own here. */
+  readonly limits: LimitOptions
   readonly leaderServes: boolean | undefined
   readonly readOnlyMode: boolean | undefined
   readonly localSessions: 'upgradeable' | 'only' | undefined
@@ -84,9 +90,6 @@ const PORT_MAX = 65_535
 
 const INT32_MIN = -(2 ** 31)
 
-/** Bounds of this server. */
-const REQUEST_BYTES_MIN = 1_024
-const REQUEST_BYTES_MAX = 1024 * 1024 * 1024
 const KB = 1_024
 /** Shortest session time-out, in milliseconds: two ticks of one. */
 const SESSION_TIMEOUT_MS_MIN = 2
@@ -154,7 +157,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   'DigestAuthenticationProvider.superDigest': { check: digest, effect: 'used' },
   'znode.container.checkIntervalMs': { check: integer(1), effect: 'used' },
   enforceQuota: { check: flag, effect: 'used' },
-  'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
+  ...limitKeys(),
   leaderServes: { check: yesUnlessNo, effect: 'ensemble' },
   'readonlymode.enabled': { check: flag, effect: 'ensemble' },
   localSessionsEnabled: { check: boolean, effect: 'ensemble' },
@@ -167,6 +170,15 @@ const KEYS: Readonly<Record<string, Key>> = {
   'admin.serverPort': { check: integer(0, PORT_MAX), effect: 'admin' },
   'admin.serverAddress': { check: anything, effect: 'admin' },
   'admin.commandURL': { check: anything, effect: 'admin' },
+}
+
+/** The keys that the table of limits alone knows, with its ranges. */
+function limitKeys(): Readonly<Record<string, Key>> {
+  const { requestBytesMax, responseBytesMax, commitLogBytes } = LIMITS
+  const rows = [requestBytesMax, responseBytesMax, commitLogBytes, ...LIMIT_KEYS.map(([, name]) => LIMITS[name])]
+  return Object.fromEntries(rows.flatMap(({ key, min, max }) => {
+    return key === null ? [] : [[key, { check: integer(min, max), effect: 'used' }] as const]
+  }))
 }
 
 const KEY_NAMES = Object.keys(KEYS)
@@ -352,6 +364,9 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     containerCheckMs: number('znode.container.checkIntervalMs') ?? CONTAINER_CHECK_MS,
     enforceQuota: isOn('enforceQuota'),
     requestBytesMax: number('jute.maxbuffer'),
+    responseBytesMax: number('quorate.responseBytesMax'),
+    commitLogBytes: number('quorate.commitLogBytes'),
+    limits: Object.fromEntries(LIMIT_KEYS.flatMap(([key, name]) => (entries.has(key) ? [[name, number(key)]] : []))),
     leaderServes: entries.has('leaderServes') ? text('leaderServes') !== 'no' : undefined,
     readOnlyMode: isOn('readonlymode.enabled'),
     localSessions: isOn('localSessionsEnabled') ? localModeOf(isOn('localSessionsUpgradingEnabled')) : undefined,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { MemberOptions } from '../../src/backends/embedded/index.ts'
-import { exposuresOf, refusalOf } from '../../src/cli/exposure.ts'
+import { exposuresAfter, exposuresOf, refusalOf } from '../../src/cli/exposure.ts'
 import { authority } from '../support/certificates.ts'
 
 const CLIENTS = 'clients on other machines are served without TLS on'
@@ -72,5 +72,29 @@ describe('a refusal', () => {
     const way = 'Serve on loopback (clientPortAddress=127.0.0.1) or by TLS (secureClientPort, sslQuorum), '
     const word = 'or say --insecure, or quorate.insecure=true in the configuration, if only your own machines reach it'
     expect(refusalOf(['one', 'two'])).toBe(`it does not start like this: one; two. ${way}${word}`)
+  })
+})
+
+describe('a configuration that comes into force while the server runs', () => {
+  const line = (own: string): string => `server.1=${own}\nserver.2=127.0.0.1:2889:3889:participant\nversion=100000001\n`
+  const options = {
+    myid: 1,
+    servers: { 1: '127.0.0.1:2888:3888;127.0.0.1:2181', 2: '127.0.0.1:2889:3889' },
+  }
+
+  it.each([
+    ['127.0.0.1:2888:3888:participant;127.0.0.1:2181', []],
+    ['127.0.0.1:2888:3888:observer;10.0.0.1:2181', [`${CLIENTS} 10.0.0.1:2181`]],
+    ['10.0.0.1:2888:3888:participant;10.0.0.1:2181', [
+      `${CLIENTS} 10.0.0.1:2181`, `${PEERS} 10.0.0.1, is believed`,
+    ]],
+  ])('exposes what the next start would be refused for: %s', (own, exposures) => {
+    expect(exposuresAfter(line(own), options)).toEqual(exposures)
+  })
+
+  it('exposes nothing that the server was started with, and nothing where it is no member any more', () => {
+    const exposed = { ...options, servers: { ...options.servers, 1: '127.0.0.1:2888:3888;10.0.0.1:2181' } }
+    expect(exposuresAfter(line('127.0.0.1:2888:3888;10.0.0.1:2181'), exposed)).toEqual([])
+    expect(exposuresAfter('server.2=127.0.0.1:2889:3889;10.0.0.1:2181\n', options)).toEqual([])
   })
 })

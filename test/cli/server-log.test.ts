@@ -14,7 +14,7 @@ afterEach(() => {
 
 function logged(settings: Partial<LogSettings>, events: readonly EnsembleEvent['event'][]): string[] {
   const lines: string[] = []
-  const log = new ServerLog({ format: 'text', level: 'info', myid: 2, ...settings }, (line) => lines.push(line))
+  const log = new ServerLog({ format: 'text', level: 'info', myid: 2, ...settings }, (line) => lines.push(line) > 0)
   for (const event of events) log.tell(event)
   return lines
 }
@@ -72,7 +72,7 @@ describe('the log of a server', () => {
 
   it('tells where an error of this server was raised', () => {
     const lines: string[] = []
-    const log = new ServerLog({ format: 'text', level: 'error', myid: null }, (line) => lines.push(line))
+    const log = new ServerLog({ format: 'text', level: 'error', myid: null }, (line) => lines.push(line) > 0)
     log.clientError(new Error('oops'))
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(/error a client's connection was ended by an error of this server: Error: oops\\n +at /)
@@ -93,5 +93,44 @@ describe('the log of a server', () => {
       time: TIME, level: 'info', server: 2, event: 'audit', message: `${who} operation=closeSession result=success`,
       session: '0x10', user: 'ip:10.0.0.9,digest:ann', ip: '10.0.0.9', operation: 'closeSession', result: 'success',
     })
+  })
+})
+
+describe('lines for which there is no room', () => {
+  it('are counted, and the next line that is written says so before it', () => {
+    const lines: string[] = []
+    let hasRoom = true
+    const log = new ServerLog({ format: 'json', level: 'info', myid: null }, (line) => {
+      if (hasRoom) lines.push(line)
+      return hasRoom
+    })
+    const of = { sessionId: 1n, users: [], address: '', path: '/a', nodeType: null, err: 0 }
+    const audit = { ...of, type: 'audit', operation: 'create' } as const
+    log.tell(audit)
+    hasRoom = false
+    for (let i = 0; i < 3; i++) log.tell(audit)
+    log.write({ level: 'warn', event: 'other', message: 'lost too' })
+    hasRoom = true
+    log.tell(audit)
+    log.tell(audit)
+    const events = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(events.map(({ event }) => event)).toEqual(['audit', 'log-lost', 'audit', 'audit'])
+    expect(events[1]).toMatchObject({ level: 'error', lines: 4, audit: 3 })
+    expect(events[1]?.['message']).toBe(
+      '4 lines were left out here, 3 of them of the audit: this log is not read fast enough',
+    )
+  })
+
+  it('are told at the end, too', () => {
+    const lines: string[] = []
+    let hasRoom = false
+    const log = new ServerLog({ format: 'text', level: 'info', myid: null }, (line) => hasRoom && lines.push(line) > 0)
+    log.writeLost()
+    log.write({ level: 'info', event: 'one', message: 'one' })
+    hasRoom = true
+    log.writeLost()
+    log.writeLost()
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain('1 lines were left out here, 0 of them of the audit')
   })
 })

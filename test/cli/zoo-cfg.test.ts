@@ -1,5 +1,6 @@
 /** ZooKeeper's configuration file: what is taken from it, what is said about it, and what is refused. */
 import { describe, expect, it } from 'vitest'
+import { LIMITS, LIMIT_KEYS } from '../../src/backends/embedded/limits.ts'
 import { Failure } from '../../src/cli/exit-status.ts'
 import { readProperties } from '../../src/cli/java-properties.ts'
 import { readZooCfg } from '../../src/cli/zoo-cfg.ts'
@@ -88,10 +89,20 @@ reconfigEnabled=true
       snapLogBytes: 1_048_576,
       commitLogCount: 1_000,
       reconfigEnabled: true,
+      limits: {},
       servers: {},
       listensOnAll: false,
       isInsecure: false,
     })
+  })
+
+  it('gives the limits that the table knows, each under its key, and refuses one out of its range', () => {
+    for (const [key, name] of LIMIT_KEYS) {
+      const { min, max } = LIMITS[name]
+      for (const value of [min, max]) expect(readZooCfg(`${key}=${value}`, FILE).limits).toEqual({ [name]: value })
+      const must = `${FILE}:1: ${key} must be a whole number from ${min} to ${max}`
+      expect(refusalOf(`${key}=${max + 1}`)).toBe(`${must}, got "${max + 1}"`)
+    }
   })
 
   it('has the defaults of ZooKeeper for what it does not name', () => {
@@ -104,6 +115,7 @@ reconfigEnabled=true
       maxSessionTimeoutMs: 60_000,
       extendedTypes: false,
       containerCheckMs: 60_000,
+      limits: {},
       servers: {},
       listensOnAll: false,
       isInsecure: false,

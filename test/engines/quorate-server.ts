@@ -36,8 +36,17 @@ export function compiledPackage(): CompiledPackage {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** Starts a server with short ticks; resolves when it serves. */
-export async function startQuorateServer(compiled: CompiledPackage): Promise<QuorateServer> {
+/**
+ * Starts a server with short ticks; resolves when it serves.
+ *
+ * @param more - more lines of its configuration
+ * @param nodeOptions - options of Node.js
+ */
+export async function startQuorateServer(
+  compiled: CompiledPackage,
+  more: Readonly<Record<string, string | number>> = {},
+  nodeOptions: readonly string[] = [],
+): Promise<QuorateServer> {
   const port = await freePort()
   const settings = {
     tickTime: TICK_MS,
@@ -47,10 +56,11 @@ export async function startQuorateServer(compiled: CompiledPackage): Promise<Quo
     maxSessionTimeout: 60_000,
     extendedTypesEnabled: true,
     'znode.container.checkIntervalMs': TICK_MS,
+    ...more,
   }
   const file = join(compiled.path, `zoo-${port}.cfg`)
   writeFileSync(file, Object.entries(settings).map(([key, value]) => `${key}=${value}\n`).join(''))
-  const process = startProcess(globalThis.process.execPath, [join(compiled.path, 'dist/cli/main.js'), 'server', file])
+  const process = startProcess(globalThis.process.execPath, [...nodeOptions, join(compiled.path, 'dist/cli/main.js'), 'server', file])
   await untilReady(process, () => isListening(port))
   return { address: `127.0.0.1:${port}`, port, process }
 }

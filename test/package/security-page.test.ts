@@ -8,7 +8,7 @@ const MIB = 2 ** 20
 
 describe('SECURITY.md', () => {
   const text = page('SECURITY.md')
-  const { clients, server } = settingsOf({})
+  const { clients, limits, server } = settingsOf({})
 
   it('says which ports are open, where, and what they tell', () => {
     expect(clients.ports).toEqual([])
@@ -22,8 +22,8 @@ describe('SECURITY.md', () => {
 
   it('says what the limits are', () => {
     const numbers = new Intl.NumberFormat('en')
-    expect(text).toContain(`${clients.maxClientCnxns} connections per address`)
-    expect(text).toContain(`${numbers.format(clients.globalOutstandingLimit)} requests that wait for an answer`)
+    expect(text).toContain(`${limits.maxClientCnxns} connections per address`)
+    expect(text).toContain(`${numbers.format(limits.globalOutstandingLimit)} requests that wait for an answer`)
     expect(text).toContain(`${numbers.format(clients.frameBytesMax)} bytes per request`)
     expect(text).toContain(`${server.responseBytesMax / MIB} MiB per answer`)
     expect(text).toContain(`${numbers.format(CONNECTION_WATCHES_MAX)} watches per connection`)

@@ -35,7 +35,7 @@ export function configurationText(
     `dataLogDir=${directories?.log ?? ''}`,
     `dataLogSize=${sizes.log}`,
     `tickTime=${clients.tickTimeMs}`,
-    `maxClientCnxns=${clients.maxClientCnxns}`,
+    `maxClientCnxns=${clients.limits.maxClientCnxns}`,
     `minSessionTimeout=${server.minSessionTimeoutMs}`,
     `maxSessionTimeout=${server.maxSessionTimeoutMs}`,
     'clientPortListenBacklog=-1',

@@ -8,6 +8,7 @@ import type { AdminServer } from './host/admin/admin-server.ts'
 import type { ClientPort } from './host/clients/tcp-port.ts'
 import type { Host } from './host/host.ts'
 import { HostSlot } from './host/host-slot.ts'
+import type { MemoryGateOptions } from './host/memory-gate.ts'
 import type { PeerTransport } from './host/peers/transport.ts'
 import type { Storage } from './host/storage/storage.ts'
 import { holdsBy, twoTurns } from './host/turns.ts'
@@ -108,6 +109,7 @@ export class LocalServer {
       digest: parts.digest,
       sasl: this.#sasl,
       transport,
+      memory: this.#memory,
       onEvent: (event) => {
         if (event.type === 'serving') this.#options.serves(event.epoch)
         events.emit(id, event)
@@ -126,6 +128,13 @@ export class LocalServer {
       const { epoch, loggedZxid } = host.status()
       events.emit(id, { type: 'started', epoch, loggedZxid })
     }, storageReady)
+  }
+
+  get #memory(): MemoryGateOptions | undefined {
+    const { parts: { memoryPercent }, clients: { limits } } = this.#options
+    if (memoryPercent === undefined) return undefined
+    const { heapThrottlePercent, heapRefusePercent } = limits
+    return { heapThrottlePercent, heapRefusePercent, measure: memoryPercent }
   }
 
   /**

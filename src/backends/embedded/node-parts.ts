@@ -2,6 +2,7 @@
 import { configurationText } from './configuration-text.ts'
 import { FileStorages } from './file-storages.ts'
 import { sha1 } from './host/digest.ts'
+import { memoryPercent } from './host/memory-use.ts'
 import { systemRandom } from './host/random.ts'
 import { SaslUsers } from './host/sasl/sasl-users.ts'
 import { MemoryStorages } from './memory-storages.ts'
@@ -13,6 +14,7 @@ export const NODE_PARTS: EnsembleParts = Object.freeze({
   random: systemRandom,
   digest: sha1,
   saslOf: (settings, onEvent) => new SaslUsers(settings, systemRandom, onEvent),
+  memoryPercent,
   portsOf,
   storagesOf: (settings, isAlone, onEvent) => {
     const { dataDir } = settings

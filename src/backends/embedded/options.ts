@@ -3,6 +3,8 @@ import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from
 import { validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { FOUR_LETTER_WORDS } from './host/admin/word-names.ts'
+import { limitOf, limitsOf } from './limits.ts'
+import type { LimitOptions, Limits } from './limits.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
 import { LOCAL_SESSIONS_MODES } from './server/ports.ts'
@@ -23,15 +25,7 @@ const SESSION_TIMEOUT_TICKS_MIN = 2
 const INT32_MAX = 0x7fff_ffff
 const SESSION_TIMEOUT_MS_MAX = INT32_MAX
 const CONTAINER_CHECK_MS_MAX = INT32_MAX
-const SNAP_COUNT_MIN = 2
-const SNAP_COUNT_MAX = INT32_MAX
 const PORT_MAX = 0xffff
-const CLIENT_CNXNS_MAX = INT32_MAX
-const OUTSTANDING_MAX = INT32_MAX
-const REQUEST_BYTES_MIN = 1_024
-const REQUEST_BYTES_MAX = 0x4000_0000
-const RESPONSE_BYTES_MIN = 1_024
-const RESPONSE_BYTES_MAX = 0x4000_0000
 const LIMIT_TICKS_MAX = 100_000
 const DRAIN_MS_MAX = 600_000
 /** The reference's least time until a server that finds no leader is read-only. */
@@ -94,6 +88,11 @@ export interface EmbeddedOptions {
   readonly adminAddress?: string
   /** How many clients of one address each port serves; 0 for any number. Default 60. */
   readonly maxClientCnxns?: number
+  /**
+   * The other limits of a server: connections, sessions of an address, requests and bytes that wait, watches, memory.
+   * Each has a default; see docs/limits.md.
+   */
+  readonly limits?: LimitOptions
   /** How many requests of a port wait for their answers before others are read. Default 1,000. */
   readonly globalOutstandingLimit?: number
   /** The tickTime that `conf` shows, in milliseconds: ZooKeeper's long tick, if there is one. By default `tickMs`. */
@@ -184,6 +183,8 @@ export interface EmbeddedSettings {
   readonly onError: (error: unknown) => void
   readonly onClientError: (error: unknown) => void
   readonly clients: ClientSettings
+  /** All limits, those among them that are also elsewhere in here. */
+  readonly limits: Limits
   readonly storage: StorageSettings
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
 }
@@ -207,8 +208,7 @@ export interface ClientSettings {
   /** One for each of the ports, or none. */
   readonly adminPorts: readonly number[]
   readonly adminAddress: string
-  readonly maxClientCnxns: number
-  readonly globalOutstandingLimit: number
+  readonly limits: Limits
   readonly tickTimeMs: number
   readonly frameBytesMax: number
   readonly fourLetterWords: ReadonlySet<string>
@@ -233,8 +233,9 @@ const DEFAULTS = Object.freeze({
   clientPortAddress: '127.0.0.1',
   adminPorts: [],
   adminAddress: '127.0.0.1',
-  maxClientCnxns: 60,
-  globalOutstandingLimit: 1_000,
+  maxClientCnxns: limitOf('maxClientCnxns'),
+  globalOutstandingLimit: limitOf('globalOutstandingLimit'),
+  limits: {},
   fourLetterWords: [],
   initLimitTicks: SERVER_DEFAULTS.initLimitTicks,
   syncLimitTicks: SERVER_DEFAULTS.syncLimitTicks,
@@ -272,13 +273,10 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   validateInteger('servers', all.servers, 1, SERVERS_MAX)
   validateInteger('observers', all.observers, 0, OBSERVERS_MAX)
   const times = timesOf(all)
-  const clients = clientSettingsOf(all)
+  const limits = limitsOf(all.limits, all)
+  const clients = clientSettingsOf(all, limits)
   const readOnlyWaitMs = Math.max(READ_ONLY_WAIT_MS_MIN, clients.tickTimeMs)
-  validateInteger('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
   validateInteger('drainMs', all.drainMs, 0, DRAIN_MS_MAX)
-  for (const name of ['snapLogBytes', 'commitLogCount', 'commitLogBytes'] as const) {
-    validateInteger(name, all[name], 1, Number.MAX_SAFE_INTEGER)
-  }
   validateBoolean('leaderServes', all.leaderServes)
   validateBoolean('readOnlyMode', all.readOnlyMode)
   validateLocalSessions(all.localSessions)
@@ -286,8 +284,6 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   validateBoolean('reconfigEnabled', all.reconfigEnabled)
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
-  validateInteger('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
-  validateInteger('responseBytesMax', all.responseBytesMax, RESPONSE_BYTES_MIN, RESPONSE_BYTES_MAX)
   validateBoolean('extendedTypes', all.extendedTypes)
   validateBoolean('enforceQuota', all.enforceQuota)
   if (all.superDigest !== null) validateText('superDigest', all.superDigest)
@@ -301,14 +297,12 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
     onError: all.onError,
     onClientError: all.onClientError,
     clients,
+    limits,
     storage: storageSettingsOf(all),
     server: {
       ...SERVER_DEFAULTS,
       ...times,
-      snapCount: all.snapCount,
-      snapLogBytes: all.snapLogBytes,
-      commitLogCount: all.commitLogCount,
-      commitLogBytes: all.commitLogBytes,
+      ...serverLimitsOf(limits),
       leaderServes: all.leaderServes,
       readOnlyWaitTicks: all.readOnlyMode ? Math.ceil(readOnlyWaitMs / times.tickMs) : null,
       localSessions: all.localSessions,
@@ -316,8 +310,6 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       reconfigEnabled: all.reconfigEnabled,
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,
-      requestBytesMax: all.requestBytesMax,
-      responseBytesMax: all.responseBytesMax,
       extendedTypes: all.extendedTypes,
       enforceQuota: all.enforceQuota,
       superDigest: all.superDigest,
@@ -326,6 +318,15 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       allowSaslFailedClients: all.sasl?.allowFailedClients ?? false,
     },
   }
+}
+
+/** The limits that the server itself keeps; the others are those of its ports and its host. */
+function serverLimitsOf(limits: Limits) {
+  const { snapCount, snapLogBytes, commitLogCount, commitLogBytes, requestBytesMax, responseBytesMax } = limits
+  const { connectionWatches, connectionWatchBytes, watches, watchBytes, sessionsPerAddress } = limits
+  const ofLog = { snapCount, snapLogBytes, commitLogCount, commitLogBytes }
+  const ofWatches = { connectionWatches, connectionWatchBytes, watches, watchBytes }
+  return { ...ofLog, requestBytesMax, responseBytesMax, ...ofWatches, sessionsPerAddress }
 }
 
 function validateLocalSessions(mode: unknown): void {
@@ -359,16 +360,13 @@ function storageSettingsOf({ dataDir, dataLogDir, snapRetainCount }: AllOptions)
   return { dataDir, dataLogDir, snapRetainCount }
 }
 
-function clientSettingsOf(all: AllOptions): ClientSettings {
+function clientSettingsOf(all: AllOptions, limits: Limits): ClientSettings {
   const { clientPorts, secureClientPorts, clientTls, clientPortAddress } = all
-  const { maxClientCnxns, globalOutstandingLimit, fourLetterWords } = all
   const tickTimeMs = all.tickTimeMs ?? all.tickMs
   validateInteger('tickTimeMs', tickTimeMs, TICK_MS_MIN, SESSION_TIMEOUT_MS_MAX)
   for (const name of ['clientPorts', 'secureClientPorts'] as const) checkPorts(name, all[name], all)
   if (secureClientPorts.length > 0 && clientTls === null) throw new TypeError('secureClientPorts needs clientTls')
   validateText('clientPortAddress', clientPortAddress)
-  validateInteger('maxClientCnxns', maxClientCnxns, 0, CLIENT_CNXNS_MAX)
-  validateInteger('globalOutstandingLimit', globalOutstandingLimit, 1, OUTSTANDING_MAX)
   return {
     ports: clientPorts,
     securePorts: secureClientPorts,
@@ -376,11 +374,10 @@ function clientSettingsOf(all: AllOptions): ClientSettings {
     sasl: all.sasl === null ? null : saslSettingsOf(all.sasl),
     address: clientPortAddress,
     ...adminSettingsOf(all),
-    maxClientCnxns,
-    globalOutstandingLimit,
+    limits,
     tickTimeMs,
     frameBytesMax: all.requestBytesMax,
-    fourLetterWords: wordsOf(fourLetterWords),
+    fourLetterWords: wordsOf(all.fourLetterWords),
   }
 }
 

@@ -88,6 +88,8 @@ export interface EnsembleParts extends Omit<ServerPorts, 'sasl'> {
    * @throws Error that names the file
    */
   saslOf(settings: SaslSettings, onEvent: (event: SaslEvent) => void): SaslAuthority
+  /** The share of the memory of the process that is in use, in percent; not where that cannot be told. */
+  readonly memoryPercent?: () => number
   /** Makes the ports that a server is to have; they are closed. */
   portsOf(options: PortOptions): NetworkPorts
   /**

@@ -1,7 +1,7 @@
 /**
  * The operations that wait for their replies on one connection: on the wire, a reply names its xid only.
  *
- * Model     a ring of (xid, operation, time) in the order of the requests. Nearly all replies come in that order, so
+ * Model     a ring of (xid, operation, time, length) in the order of the requests. Nearly all replies come in that order, so
  *           a look-up nearly always finds the first entry.
  */
 import { violation } from './jute.ts'
@@ -10,8 +10,9 @@ const INITIAL_ENTRIES = 8
 /** More requests than this in flight on one connection are a breach of the protocol. */
 const ENTRIES_MAX = 0x20_0000
 
-/** Numbers of an entry: xid, operation, time, and one to make it a power of two. */
+/** Numbers of an entry: xid, operation, time and length. */
 const STRIDE = 4
+const LENGTH_AT = 3
 const EMPTY = new Int32Array()
 
 /** A request that is answered. */
@@ -27,6 +28,12 @@ export class OperationsInFlight {
   #ring = EMPTY
   #first = 0
   #count = 0
+  #bytes = 0
+
+  /** Length of all of them, in bytes. */
+  get bytes(): number {
+    return this.#bytes
+  }
 
   /** How many there are. */
   get count(): number {
@@ -34,12 +41,14 @@ export class OperationsInFlight {
   }
 
   /** A request goes out, or comes in. */
-  push(xid: number, op: number, atMs: number): void {
+  push(xid: number, op: number, atMs: number, bytes = 0): void {
     if (STRIDE * this.#count === this.#ring.length) this.#grow()
     const at = this.#at(this.#count)
     this.#ring[at] = xid
     this.#ring[at + 1] = op
     this.#ring[at + 2] = atMs
+    this.#ring[at + LENGTH_AT] = bytes
+    this.#bytes += bytes
     this.#count += 1
   }
 
@@ -57,6 +66,7 @@ export class OperationsInFlight {
       if (this.#ring[at] !== xid || (op !== null && this.#ring[at + 1] !== op)) continue
       into.op = this.#ring[at + 1] ?? 0
       into.atMs = this.#ring[at + 2] ?? 0
+      this.#bytes -= this.#ring[at + LENGTH_AT] ?? 0
       // Those before it move up; most often there are none.
       for (let j = i; j > 0; j--) this.#ring.copyWithin(this.#at(j), this.#at(j - 1), this.#at(j - 1) + STRIDE)
       this.#first = this.#at(1)

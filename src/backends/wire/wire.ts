@@ -139,6 +139,11 @@ export class ServerWire {
     return this.#inFlight.count
   }
 
+  /** Their length, in bytes. */
+  get bytesInFlight(): number {
+    return this.#inFlight.bytes
+  }
+
   /**
    * Reads what a client sent.
    *
@@ -187,7 +192,7 @@ export class ServerWire {
     reader.reset(frame)
     const xid = reader.int32()
     const op = reader.int32()
-    if (op !== OpCode.ping) this.#inFlight.push(xid, op, atMs)
+    if (op !== OpCode.ping) this.#inFlight.push(xid, op, atMs, frame.length)
     const codec = REQUEST_CODECS.get(op)
     if (codec === undefined) return { kind: 'unreadable', xid, op }
     try {

@@ -38,6 +38,11 @@ export class HostTimes {
   proposals = 0
   /** Proposals of leaders that it has logged, while it served clients as their follower or observer. */
   proposalsHeard = 0
+  /** Clients that got no session, as their address had too many. */
+  sessionsRefused = 0
+  /** Writes that waited, and writes that were refused, as memory was short. */
+  slowedWrites = 0
+  refusedWrites = 0
   #lookingSinceMs = performance.now()
   #electedMs = 0
   #lostMs = performance.now()
@@ -56,6 +61,7 @@ export class HostTimes {
   heard(event: ServerEvent): void {
     const nowMs = performance.now()
     if (event.type === 'expired') this.expiredSessions += 1
+    else if (event.type === 'session-refused') this.sessionsRefused += 1
     else if (event.type === 'looking') {
       this.looks += 1
       // An election that has led to no service is not the end of the time without it.

@@ -8,6 +8,9 @@
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
  *           its commit, and timers and sockets get theirs however busy the server is: work that does not fit in a turn
  *           waits for the next one.
+ * Fair      clients take turns by the time that they cost (fair-inputs.ts), and so do all of them together with the other
+ *           servers. A client that does not read what it is sent is not served meanwhile. One whose message waits when a
+ *           tick comes was heard of.
  * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that the data in the sockets
  *           is read first.
@@ -24,17 +27,25 @@ import { NO_IDENTITIES } from '../server/state/identities.ts'
 import type { Identity } from '../server/state/identities.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
+import { needsMemory } from '../server/clients/request-kinds.ts'
+import { limitOf } from '../limits.ts'
 import { partsOf } from './clients/request-parts.ts'
+import { FairInputs } from './fair-inputs.ts'
+import type { Pause } from './fair-inputs.ts'
 import { HostTimes } from './host-times.ts'
 import type { LatencySummary } from './latency.ts'
+import type { MemoryGateOptions } from './memory-gate.ts'
 import { Peers } from './peers/peers.ts'
 import type { PeerConnection, PeerGate, PeerListener, PeerTransport } from './peers/transport.ts'
 import { isDamage, recover } from './storage/recovery.ts'
 import { SnapshotWriter } from './storage/snapshot-writer.ts'
 import type { Storage } from './storage/storage.ts'
+import { WriteBrake } from './write-brake.ts'
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
-const INPUTS_MS_MAX = 10
+const INPUTS_MS_MAX = limitOf('turnMs')
+/** A client that has had this much of a turn waits for the next: by then the sockets of the others have been read. */
+const CLIENT_MS_MAX = limitOf('clientTurnMs')
 
 /** Something that a server's host has found out, and the server does not know. */
 export type HostEvent =
@@ -58,6 +69,8 @@ export interface HostOptions extends ServerPorts {
   readonly transport: PeerTransport
   /** Most bytes that wait on one link to another server; one that has more is closed. */
   readonly peerQueueBytesMax?: number
+  /** How it sees that memory runs out; it never does by default. */
+  readonly memory?: MemoryGateOptions | undefined
   onEvent(event: ServerEvent | HostEvent): void
   /** The server has ended by itself. */
   onFailure(error: unknown): void
@@ -83,7 +96,8 @@ export class Host implements PeerGate {
   readonly #peers: Peers
   readonly #clients = new Map<number, ClientEnd>()
   #lastConnection = 0
-  #inputs: (() => void)[] = []
+  readonly #inputs = new FairInputs()
+  readonly #brake: WriteBrake | null
   /** Whether something is scheduled that handles what comes in. */
   #isScheduled = false
   #isStopped = false
@@ -99,7 +113,11 @@ export class Host implements PeerGate {
     }
     this.#options = options
     this.times.recovered(recovered.times)
-    const ports = { random: options.random, digest: options.digest, sasl: options.sasl }
+    this.#brake = options.memory === undefined ? null : new WriteBrake(options.memory, this.#inputs, this.times, (id) => {
+      this.resumeClient(id, 'memory')
+    })
+    const { random, digest, sasl } = options
+    const ports = { random, digest, sasl, isFull: () => this.#brake?.isFull() ?? false }
     this.#server = new Server(options.config, recovered, ports, Date.now())
     this.#snapshots = new SnapshotWriter(options.storage, this.times.snapshot, fail, (error) => {
       options.onEvent({ type: 'snapshot-skipped', error })
@@ -184,7 +202,7 @@ export class Host implements PeerGate {
     const connection = this.#lastConnection
     this.#clients.set(connection, client)
     if (address !== '') {
-      this.#input(() => {
+      this.#clientInput(connection, () => {
         if (this.#clients.has(connection)) this.#server.openClient(connection, address, proved)
       })
     }
@@ -193,11 +211,29 @@ export class Host implements PeerGate {
 
   /** A message of a client. */
   receiveClient(connection: number, message: ClientMessage): void {
+    if (!this.#clients.has(connection)) return
+    const growsTree = message.kind !== 'connect' && needsMemory(message)
     for (const part of partsOf(message)) {
-      this.#input(() => {
+      this.#clientInput(connection, () => {
         if (this.#clients.has(connection)) this.#server.receiveClient(connection, part)
-      })
+      }, growsTree)
     }
+  }
+
+  /** A client does not take what it is sent: what it asks for waits until it is resumed. */
+  pauseClient(connection: number): void {
+    this.#inputs.pause(connection, 'unread')
+  }
+
+  /** See {@link Host.pauseClient}. */
+  resumeClient(connection: number, why: Pause = 'unread'): void {
+    this.#inputs.resume(connection, why)
+    if (this.#inputs.hasNext && !this.#isStopped) this.#schedule()
+  }
+
+  /** Work for one client outside of its turns has taken so long: it waits longer for its next one. */
+  chargeClient(connection: number, ms: number): void {
+    this.#inputs.charge(connection, ms)
   }
 
   /** The client closed its connection. It gets nothing more; its earlier requests are handled, as in the reference. */
@@ -205,10 +241,12 @@ export class Host implements PeerGate {
     const client = this.#clients.get(connection)
     if (client === undefined || client === GONE) return
     this.#clients.set(connection, GONE)
-    this.#input(() => {
+    this.#clientInput(connection, () => {
       this.#clients.delete(connection)
+      this.#brake?.forget(connection)
       this.#server.disconnectClient(connection)
     })
+    this.#inputs.forget(connection)
   }
 
   /** How many clients are connected, or have left and are not yet handled to their last message. */
@@ -259,7 +297,7 @@ export class Host implements PeerGate {
     clearTimeout(this.#tickTimer)
     this.#snapshots.abort()
     this.#peers.stop()
-    this.#inputs = []
+    this.#inputs.clear()
     this.#unpersisted = []
     const clients = [...this.#clients.values()]
     this.#clients.clear()
@@ -298,7 +336,13 @@ export class Host implements PeerGate {
 
   #input(input: () => void): void {
     if (this.#isStopped) return
-    this.#inputs.push(input)
+    this.#inputs.addControl(input)
+    this.#schedule()
+  }
+
+  #clientInput(connection: number, run: () => void, growsTree = false): void {
+    if (this.#isStopped) return
+    this.#inputs.add(connection, { run, growsTree })
     this.#schedule()
   }
 
@@ -315,9 +359,9 @@ export class Host implements PeerGate {
   #goOn(): void {
     setImmediate(() => {
       this.#isScheduled = false
-      if (this.#inputs.length === 0) return
+      if (!this.#inputs.hasNext) return
       this.#turn()
-      if (this.#inputs.length === 0 || this.#isScheduled) return
+      if (!this.#inputs.hasNext || this.#isScheduled) return
       this.#isScheduled = true
       this.#goOn()
     })
@@ -329,16 +373,22 @@ export class Host implements PeerGate {
 
   #handle(): void {
     this.#server.setWallTime(Date.now())
-    const inputs = this.#inputs
-    this.#inputs = []
-    const endMs = performance.now() + INPUTS_MS_MAX
-    let count = 0
-    for (const input of inputs) {
-      input()
-      count += 1
-      if (performance.now() >= endMs) break
+    const startMs = performance.now()
+    const hadMs = new Map<number | null, number>()
+    for (let nowMs = startMs; nowMs - startMs < INPUTS_MS_MAX; ) {
+      this.#brake?.slow(nowMs)
+      const next = this.#inputs.take()
+      if (next === null) break
+      this.#brake?.taken(next.connection, next.input)
+      next.input.run()
+      const afterMs = performance.now()
+      const { connection } = next
+      this.#inputs.charge(connection, afterMs - nowMs)
+      const ofClient = (hadMs.get(connection) ?? 0) + afterMs - nowMs
+      if (connection !== null && ofClient >= CLIENT_MS_MAX) break
+      hadMs.set(connection, ofClient)
+      nowMs = afterMs
     }
-    if (count < inputs.length) this.#inputs = [...inputs.slice(count), ...this.#inputs]
     this.#drain()
   }
 
@@ -411,6 +461,7 @@ export class Host implements PeerGate {
   #closeClient(connection: number): void {
     const client = this.#clients.get(connection)
     this.#clients.delete(connection)
+    this.#inputs.forget(connection)
     client?.onClose()
   }
 
@@ -432,6 +483,7 @@ export class Host implements PeerGate {
   #tick(): void {
     if (this.#isStopped) return
     this.#input(() => {
+      for (const connection of this.#inputs.takeHeard()) this.#server.heardClient(connection)
       this.#server.tick()
     })
     this.#armTick()

@@ -4,6 +4,12 @@
  * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed
  * out.
  */
+import {
+  CONNECTION_WATCHES_MAX,
+  CONNECTION_WATCH_BYTES_MAX,
+  SERVER_WATCHES_MAX,
+  SERVER_WATCH_BYTES_MAX,
+} from './clients/watches.ts'
 import type { LocalSessionsMode } from './ports.ts'
 import type { ZabConfig } from './zab/configuration.ts'
 
@@ -31,6 +37,14 @@ export interface ServerConfig extends ZabConfig {
   readonly requestBytesMax: number
   /** Longest answer to a request, in bytes. */
   readonly responseBytesMax: number
+  /** Most watches of one connection, and bytes of their paths. */
+  readonly connectionWatches: number
+  readonly connectionWatchBytes: number
+  /** The same of all connections of the server. */
+  readonly watches: number
+  readonly watchBytes: number
+  /** Most open sessions that clients of one address have begun at this server; 0 for any number. */
+  readonly sessionsPerAddress: number
   /** Whether nodes may have a time to live: ZooKeeper's extendedTypesEnabled. */
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
@@ -88,6 +102,11 @@ export const SERVER_DEFAULTS = Object.freeze({
   snapLogBytes: 0x400_0000,
   requestBytesMax: REQUEST_BYTES_MAX,
   responseBytesMax: RESPONSE_BYTES_MAX,
+  connectionWatches: CONNECTION_WATCHES_MAX,
+  connectionWatchBytes: CONNECTION_WATCH_BYTES_MAX,
+  watches: SERVER_WATCHES_MAX,
+  watchBytes: SERVER_WATCH_BYTES_MAX,
+  sessionsPerAddress: 0,
   extendedTypes: true,
   enforceQuota: false,
   leaderServes: true,

@@ -21,6 +21,8 @@ export interface ServerPorts {
   readonly digest: (bytes: Uint8Array) => Uint8Array
   /** Checks who clients are by SASL; absent where there is none. */
   readonly sasl?: SaslAuthority | undefined
+  /** Whether the memory of the process is nearly used up; never by default. */
+  readonly isFull?: () => boolean
 }
 
 /** Who knows the users of SASL. */

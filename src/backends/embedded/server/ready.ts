@@ -43,6 +43,8 @@ export type ServerEvent =
   | { readonly type: 'link-dropped'; readonly peer: number; readonly reason: string }
   /** An error in what was done for one client: that client has lost its connection, or its request is refused. */
   | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
+  /** A client got no session: its address has as many as it may have. */
+  | { readonly type: 'session-refused'; readonly address: string }
   | AuditRecord
   | AuthFailure
 

@@ -27,6 +27,7 @@ import { zooKeeperPassword } from '../../wire/zookeeper-password.ts'
 import { Connections } from './clients/connections.ts'
 import { LeaderExchange } from './clients/leader-exchange.ts'
 import type { ServerConfig } from './config.ts'
+import { withDigests } from './digested-log.ts'
 import { inspect } from './inspection.ts'
 import type { ServerInspection } from './inspection.ts'
 import type { ServerPorts } from './ports.ts'
@@ -44,7 +45,7 @@ import { beginningOf } from './zab/beginning.ts'
 import { Election, NOBODY } from './zab/election.ts'
 import type { Elected } from './zab/election.ts'
 import { Journal, NO_COMMIT_LOG } from './zab/journal.ts'
-import type { LogEntry, PersistOperation, Recovered } from './zab/journal.ts'
+import type { LogEntry, Recovered } from './zab/journal.ts'
 import { membershipOf } from './zab/membership.ts'
 import type { Membership } from './zab/membership.ts'
 import { Outbox } from './zab/outbox.ts'
@@ -180,6 +181,11 @@ export class Server {
     this.#settle()
   }
 
+  /** A client was heard of whose message waits for its turn: its session lives. */
+  heardClient(connection: number): void {
+    this.#connections.heard(connection)
+  }
+
   /** A connection of a client is closed. */
   disconnectClient(connection: number): void {
     this.#connections.disconnect(connection)
@@ -234,7 +240,7 @@ export class Server {
     const events = this.#events
     this.#events = []
     const { mark } = this.#journal
-    const persist = this.#withDigests(this.#journal.take())
+    const persist = withDigests(this.#journal.take(), this.#replica.logDigest, (entry) => this.#decoded(entry))
     return { dial, sendNow, persist, sendAfterPersist, snapshot, replies, close: closes, closeLinks, events, mark }
   }
 
@@ -407,6 +413,7 @@ export class Server {
       replica: this.#replica,
       connections: this.#connections,
       exchange: this.#exchange,
+      isFull: this.#ports.isFull,
       get wallTimeMs() {
         return wallTimeMs()
       },
@@ -424,6 +431,7 @@ export class Server {
       reconfiguration: !this.#config.reconfigEnabled ? 'disabled' : this.#config.reconfigurable ? 'enabled' : 'absent',
       isAlone: () => this.#membership.isAlone(this.#config.myid),
       isReadOnly: () => this.#replica.isReadOnly,
+      isFull: () => this.#ports.isFull?.() ?? false,
       isConfirmed: () => !this.#replica.isReadOnly && !this.#role.isPlain,
       state: () => this.#replica.readable,
       secretOf: (sessionId) => this.#secretOf(sessionId),
@@ -469,21 +477,6 @@ export class Server {
     this.#replica.logDigest?.applied()
     this.#journal.trim(this.#state.lastZxid, this.#leading?.isAlone === true ? NO_COMMIT_LOG : this.#config)
     this.#replica.openDueSnapshot()
-  }
-
-  /** Where the storage keeps digests, each entry gets that of the tree after it. */
-  #withDigests(operations: readonly PersistOperation[]): readonly PersistOperation[] {
-    const { logDigest } = this.#replica
-    if (logDigest === null) return operations
-    // With a state that replaces all, the digests have begun again: entries logged before it have none.
-    const installed = operations.findLastIndex(({ type }) => type === 'install')
-    return operations.map((operation, index) => {
-      if (index < installed) return operation
-      if (operation.type === 'truncate') logDigest.cut(operation.zxid)
-      if (operation.type !== 'append') return operation
-      const entries = operation.entries.map((entry) => ({ ...entry, digest: logDigest.add(this.#decoded(entry)) }))
-      return { ...operation, entries }
-    })
   }
 
   #decoded(entry: LogEntry): Transaction {

@@ -65,6 +65,8 @@ export function formatEvent(event: ServerEvent): string {
       return `refused a client of ${event.scheme}: ${event.reason}`
     case 'expired':
       return 'expired a session'
+    case 'session-refused':
+      return `refused ${event.address} a session`
     case 'link-dropped':
       return `dropped the link to ${event.peer}: ${event.reason}`
     case 'client-failed':

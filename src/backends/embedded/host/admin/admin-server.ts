@@ -17,6 +17,7 @@ import { isLoopback } from '../../../../core/loopback.ts'
 import { COMMAND_NAMES, answerCommand } from './admin-commands.ts'
 import { jsonPieces } from './json-text.ts'
 import { PROMETHEUS_TYPE, prometheusLines } from './prometheus.ts'
+import { limitOf } from '../../limits.ts'
 import type { ServerView } from './server-view.ts'
 
 /** Where ZooKeeper's commands are. */
@@ -24,8 +25,8 @@ const COMMANDS = '/commands'
 const METRICS = '/metrics'
 /** A request names a path alone. */
 const BASE = 'http://localhost'
-const CONNECTIONS_MAX = 64
-const REQUEST_MS_MAX = 10_000
+const CONNECTIONS_MAX = limitOf('adminConnections')
+const REQUEST_MS_MAX = limitOf('adminRequestMs')
 /** Deadlines are looked at this often in the time that they give. */
 const REQUEST_CHECKS = 20
 const IDLE_MS_MAX = 5_000

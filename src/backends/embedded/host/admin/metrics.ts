@@ -8,13 +8,16 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import type { ServerInspection } from '../../server/inspection.ts'
 import type { ServerStatus } from '../../server/ready.ts'
+import { LIMITS, metricOf } from '../../limits.ts'
+import type { LimitName, Limits } from '../../limits.ts'
+import { memoryPercent } from '../memory-use.ts'
 import type { Traffic } from '../clients/traffic.ts'
 import type { HostTimes } from '../host-times.ts'
 import { LatencySummary } from '../latency.ts'
 
 const DECIMALS = 10_000
 const OPEN_FILES = '/proc/self/fd'
-const LIMITS = '/proc/self/limits'
+const FILE_LIMITS = '/proc/self/limits'
 const OPEN_FILES_LIMIT = /^Max open files\s+(\d+)/m
 
 /** The sources of the numbers. */
@@ -32,6 +35,9 @@ export interface Monitored {
   readonly connectionCount: number
   /** Requests that have no reply yet. */
   readonly outstanding: number
+  /** Length of those that are large, in bytes. */
+  readonly outstandingBytes: number
+  readonly limits: Limits
   /** TLS hand-shakes that are under way. */
   readonly handshakes: number
   readonly uptimeMs: number
@@ -73,7 +79,7 @@ const NONE = new LatencySummary()
 
 /** The numbers of a server, without its summaries. */
 export function metricsOf(monitored: Monitored): readonly Metric[] {
-  return [...gauges(monitored), ...counters(monitored)]
+  return [...gauges(monitored), ...counters(monitored), ...limitGauges(monitored)]
 }
 
 /** The times of a server. */
@@ -161,6 +167,16 @@ function gauges(monitored: Monitored): readonly Metric[] {
   ]
 }
 
+/** Not of the reference: the limits in force; 0 for none where none is allowed. */
+function limitGauges({ limits, outstandingBytes }: Monitored): readonly Metric[] {
+  const names = Object.keys(limits) as LimitName[]
+  return [
+    gauge('outstanding_request_bytes', outstandingBytes, 'Length of the requests that have no reply yet, in bytes'),
+    gauge('memory_used_percent', Math.trunc(memoryPercent()), 'Memory in use, of the most that the process may have'),
+    ...names.map((name) => gauge(metricOf(name), limits[name], `Limit: ${LIMITS[name].what}`)),
+  ]
+}
+
 function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[] {
   const [proposals, heard] = isStandalone ? [0, 0] : [times.proposals, times.proposalsHeard]
   return [
@@ -173,9 +189,12 @@ function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[
     counter('connection_request_count', traffic.connectionRequests, 'Clients that asked for a session'),
     counter('response_bytes', traffic.bytesAnswered, 'Bytes that went to clients'),
     counter('connection_revalidate_count', traffic.revalidations, 'Connections with a session that the client had'),
+    counter('request_throttle_wait_count', times.slowedWrites, 'Writes that waited, as memory was short'),
+    counter('throttled_ops', times.refusedWrites, 'Writes that were refused, as memory was short'),
     counter('stale_sessions_expired', times.expiredSessions, 'Sessions that this leader ended by their time-outs'),
     // Not of the reference.
     counter('auth_attempts_failed_count', traffic.authFailures, 'Clients that failed to prove who they are'),
+    counter('sessions_rejected', times.sessionsRefused, 'Sessions that were one too many of their address'),
     counter('client_error_count', traffic.clientErrors, 'Errors of the server in what it did for one client'),
   ]
 }
@@ -219,7 +238,7 @@ function openFiles(): number | null {
 
 function fileLimit(): number | null {
   try {
-    const [, limit] = OPEN_FILES_LIMIT.exec(readFileSync(LIMITS, 'utf8')) ?? []
+    const [, limit] = OPEN_FILES_LIMIT.exec(readFileSync(FILE_LIMITS, 'utf8')) ?? []
     return limit === undefined ? null : Number(limit)
   } catch {
     return null

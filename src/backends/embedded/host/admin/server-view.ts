@@ -6,6 +6,7 @@ import type { ClientSocket } from '../clients/tcp-socket.ts'
 import type { Traffic } from '../clients/traffic.ts'
 import type { ServerStatus } from '../../server/ready.ts'
 import { laterOf, zxidOf } from '../../server/zab/zxid.ts'
+import type { Limits } from '../../limits.ts'
 import type { Host } from '../host.ts'
 import type { ServerDirectories } from '../storage/directory-size.ts'
 import type { Monitored } from './metrics.ts'
@@ -67,8 +68,11 @@ export interface ServerView {
   /** When counting began, on `performance.now()`. */
   readonly startedMs: number
   connections(): Iterable<ClientSocket>
+  readonly limits: Limits
   /** Requests that have no reply yet. */
   outstanding(): number
+  /** Length of those that are large, in bytes. */
+  outstandingBytes(): number
   /** TLS hand-shakes that are under way. */
   handshakes(): number
   /** The server; null while there is none. */
@@ -138,7 +142,9 @@ export function monitored(view: ServerView, host: InspectedHost): Monitored {
     times: host.times,
     syncTimes: host.syncTimes,
     connectionCount: connectionCount(view),
+    limits: view.limits,
     outstanding: view.outstanding(),
+    outstandingBytes: view.outstandingBytes(),
     handshakes: view.handshakes(),
     uptimeMs: performance.now() - view.startedMs,
     voters,

@@ -3,8 +3,10 @@
  *
  * Order     the messages of one turn for clients go out at the end of it, one write per client; those that would take
  *           too long go out in the turns after it.
- * Limits    connections of one address; requests that are not answered (others are read when there is room); time until
- *           a session is set up, and until a connection that was ended is closed.
+ * Limits    connections, of one address and of all; requests that are not answered, their number and their bytes (others
+ *           are read when there is room); time until a session is set up, and until a connection that was ended is closed.
+ * Fair      the answers of each connection go out in pieces, and the others' come between them. What they have cost in
+ *           time is the client's, as is the reading of what it sends.
  * Time      a deadline that fires late first lets the sockets be read, and is judged then: see host.ts.
  * Source    NIOServerCnxnFactory.java.
  */
@@ -18,6 +20,8 @@ import { TlsServer } from '../tls/tls-server.ts'
 import type { AuthFailure } from '../../server/ports.ts'
 import { Attempts } from './attempts.ts'
 import { certifiedIdentities } from './certified-identities.ts'
+import { limitOf } from '../../limits.ts'
+import type { Limits } from '../../limits.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'
@@ -30,11 +34,11 @@ import { STALL_MS, whenSocketsAreRead } from '../../../../core/session/stall.ts'
 import { holdsBy, twoTurns } from '../turns.ts'
 
 /** The reference's time-out for connections that have no session. */
-const SESSIONLESS_MS = 10_000
+const SESSIONLESS_MS = limitOf('sessionlessMs')
 /** Deadlines are looked at this often in the time that they give. */
 const DEADLINE_CHECKS = 20
 /** Clients that are left after this much of a turn are sent theirs in the next turn. */
-const FLUSH_MS_MAX = 10
+const FLUSH_MS_MAX = limitOf('flushMs')
 /** How long clients have to close their ends of connections that were ended, when the port is closed. */
 const LINGER_MS_MAX = 500
 const WRITER_BYTES = 0x1000
@@ -61,10 +65,7 @@ export interface ClientPortSettings {
   readonly port: number | null
   /** TLS for clients; null for none. */
   readonly tls?: ClientTls | null
-  /** Connections of one address; 0 for any number. */
-  readonly maxClientCnxns: number
-  /** Requests that may wait for their answers before no more are read. */
-  readonly globalOutstandingLimit: number
+  readonly limits: Limits
   /** Longest frame that is taken. */
   readonly frameBytesMax: number
   /** The four-letter words that are answered. */
@@ -86,7 +87,8 @@ export interface ClientPortSettings {
 }
 
 /** The server behind the port. */
-export type ClientHost = InspectedHost & Pick<Host, 'openClient' | 'receiveClient' | 'closeClient'>
+export type ClientHost = InspectedHost &
+  Pick<Host, 'openClient' | 'receiveClient' | 'closeClient' | 'pauseClient' | 'resumeClient' | 'chargeClient'>
 
 /** A server's port for clients. */
 export class ClientPort {
@@ -106,7 +108,11 @@ export class ClientPort {
   #securePort: number
   #host: ClientHost | null = null
   #outstanding = 0
+  /** Bytes of those that are large. */
+  #largeBytes = 0
   #unflushed: ClientSocket[] = []
+  /** Those that have more to send when the others have had their turn. */
+  #later: ClientSocket[] = []
   readonly #waiting = new Set<ClientSocket>()
   /** When those that have no session, or are to end, are closed; the earliest first. */
   readonly #deadlines = new Map<ClientSocket, number>()
@@ -130,7 +136,9 @@ export class ClientPort {
       traceMask: new TraceMask(),
       startedMs: performance.now(),
       connections: () => this.#sockets,
+      limits: settings.limits,
       outstanding: () => this.#outstanding,
+      outstandingBytes: () => this.#largeBytes,
       handshakes: () => this.#handshakes.reduce((sum, { pendingCount }) => sum + pendingCount, 0),
       host: () => this.#host,
       clientPort: () => (settings.port === null ? null : this.#port),
@@ -257,6 +265,7 @@ export class ClientPort {
     for (const socket of [...this.#sockets]) socket.destroy()
     this.#host = null
     this.#outstanding = 0
+    this.#largeBytes = 0
     this.#traffic.reset()
     clearTimeout(this.#deadlineTimer)
     this.#deadlineTimer = undefined
@@ -268,12 +277,13 @@ export class ClientPort {
       return
     }
     const client = new ClientSocket(socket, this.#owner, certifiedIdentities(socket, this.#settings.tls ?? null))
-    const { maxClientCnxns } = this.#settings
+    const { maxClientCnxns, maxCnxns } = this.#settings.limits
     const count = this.#byAddress.get(client.address) ?? 0
     if (!client.isSecure) this.#traffic.connectedPlainly(isLoopback(client.address))
     this.#sockets.add(client)
     this.#byAddress.set(client.address, count + 1)
-    if (maxClientCnxns === 0 || count < maxClientCnxns) this.#setDeadline(client)
+    const isOneOfAddress = maxClientCnxns === 0 || count < maxClientCnxns
+    if (isOneOfAddress && (maxCnxns === 0 || this.#sockets.size <= maxCnxns)) this.#setDeadline(client)
     else {
       this.#traffic.connectionsRejected += 1
       client.destroy()
@@ -281,10 +291,18 @@ export class ClientPort {
   }
 
   #makeOwner(): SocketOwner {
-    const { frameBytesMax, globalOutstandingLimit } = this.#settings
+    const { frameBytesMax, limits } = this.#settings
+    const { globalOutstandingLimit, largeRequestMaxBytes, largeRequestThreshold } = limits
+    const largeOf = (bytes: number): number => (largeRequestThreshold >= 0 && bytes > largeRequestThreshold ? bytes : 0)
     return {
       frameBytesMax,
-      hasRoom: () => this.#outstanding < globalOutstandingLimit,
+      limits,
+      hasRoom: (bytes) => {
+        const large = largeOf(bytes)
+        const hasRoomForLarge = large === 0 || this.#largeBytes + large <= largeRequestMaxBytes
+        return this.#outstanding < globalOutstandingLimit && hasRoomForLarge
+      },
+      largeOf,
       argumentBytes: (word) => this.#words.argumentBytes(word),
       answer: (word, argument, socket) => this.#words.answer(word, argument, socket),
       isIsolated: (sessionId) => this.#settings.isIsolated(sessionId),
@@ -298,10 +316,16 @@ export class ClientPort {
         this.#host?.receiveClient(connection, message)
       },
       closeClient: (connection) => this.#host?.closeClient(connection),
-      counted: (received, sent, outstanding) => {
+      counted: (received, sent, outstanding, largeBytes) => {
         this.#traffic.received += received
         this.#traffic.sent += sent
         this.#outstanding += outstanding
+        this.#largeBytes += largeBytes
+      },
+      worked: (connection, ms) => this.#host?.chargeClient(connection, ms),
+      blocked: (connection, isBlocked) => {
+        if (isBlocked) this.#host?.pauseClient(connection)
+        else this.#host?.resumeClient(connection)
       },
       measured: (op, latencyMs) => {
         this.#traffic.measured(op, latencyMs)
@@ -315,6 +339,9 @@ export class ClientPort {
       },
       wantsFlush: (socket) => {
         this.#wantsFlush(socket)
+      },
+      wantsMore: (socket) => {
+        this.#later.push(socket)
       },
       wantsRoom: (socket) => {
         this.#waiting.add(socket)
@@ -368,14 +395,15 @@ export class ClientPort {
       count += 1
       if (performance.now() - nowMs >= FLUSH_MS_MAX) break
     }
-    if (count < sockets.length) {
-      this.#unflushed = [...sockets.slice(count), ...this.#unflushed]
+    if (count < sockets.length || this.#later.length > 0) {
+      this.#unflushed = [...sockets.slice(count), ...this.#unflushed, ...this.#later]
+      this.#later = []
       setImmediate(() => {
         this.#flush()
       })
     }
-    for (const socket of this.#waiting) {
-      if (!this.#owner.hasRoom()) break
+    for (const socket of [...this.#waiting]) {
+      if (!this.#owner.hasRoom(0)) break
       this.#waiting.delete(socket)
       socket.proceed()
     }

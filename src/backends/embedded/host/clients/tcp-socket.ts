@@ -2,8 +2,9 @@
  * One client on a TCP connection: frames in, frames out, and it can harm nothing but itself.
  *
  * Order     the machine's messages for a client go out in their order; then, after them, the end of the connection.
- * Limits    frames are not taken while the session is set up, while the server has too much to do, and while the
- *           client does not read what it is sent: the messages for it wait as they are, and share the server's data.
+ * Limits    frames are not taken while the session is set up, while the server has too much to do, or this client has
+ *           asked for so much that is not answered, and while it does not read what it is sent: the messages for it wait
+ *           as they are, and share the server's data; what it has asked for before waits too.
  *           Too many of them end the connection. A few frames are read ahead, and now and then some more, as only who
  *           reads notices the end of the connection.
  * End       requests that the client sent before it ended its half of the connection are taken, then this half ends.
@@ -17,6 +18,8 @@ import { OpCode } from '../../../wire/codes.ts'
 import { FrameReader } from '../../../wire/framing.ts'
 import type { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage, Reply, ServerMessage } from '../../../wire/records.ts'
+import { limitOf } from '../../limits.ts'
+import type { Limits } from '../../limits.ts'
 import { ServerWire } from '../../../wire/wire.ts'
 import type { ClientEnd } from '../host.ts'
 import { NO_IDENTITIES } from '../../server/state/identities.ts'
@@ -25,8 +28,10 @@ import { ConnectionTraffic } from './traffic.ts'
 
 /** With this much encoded and not taken by the network, a client is sent nothing more for now. */
 const UNSENT_BYTES_HIGH = 0x10_0000
+/** This much is encoded for a client in one go, and then the others get theirs. */
+const FLUSH_BYTES = limitOf('flushBytes')
 /** More messages than this for a client that does not read end its connection. */
-export const UNSENT_MESSAGES_MAX = 100_000
+export const UNSENT_MESSAGES_MAX = limitOf('unreadMessages')
 /** Frames that are held back while the connection is read on, in bytes. */
 const HELD_BYTES_HIGH = 0x1_0000
 /** With this much held back, it is not even looked whether the client is still there. */
@@ -44,8 +49,11 @@ const OP_OFFSET = 4
 /** The port that a connection came in on, as the connection uses it. */
 export interface SocketOwner {
   readonly frameBytesMax: number
-  /** Whether another request may be taken. */
-  hasRoom(): boolean
+  readonly limits: Limits
+  /** Whether another request of this length may be taken. */
+  hasRoom(bytes: number): boolean
+  /** The length, if it counts as large; 0 otherwise. */
+  largeOf(bytes: number): number
   /** How many bytes belong to a four-letter word after it. */
   argumentBytes(word: string): number
   /** The answer to a four-letter word, in pieces; null if it is no known word. */
@@ -58,7 +66,11 @@ export interface SocketOwner {
   /** How long an attempt of an address to prove who it is waits before it is looked at, in milliseconds. */
   proofWaitMs(address: string): number
   /** A request was taken, or a reply given. */
-  counted(received: number, sent: number, outstanding: number): void
+  counted(received: number, sent: number, outstanding: number, largeBytes: number): void
+  /** Reading or answering a client has taken so long. */
+  worked(connection: number, ms: number): void
+  /** The client does not take what it is sent, or takes it again. */
+  blocked(connection: number, isBlocked: boolean): void
   measured(op: number, latencyMs: number): void
   /** So many bytes came. */
   heard(bytes: number): void
@@ -66,6 +78,8 @@ export interface SocketOwner {
   answered(bytes: number): void
   /** It has something to send, at the end of this turn. */
   wantsFlush(socket: ClientSocket): void
+  /** It has more to send, once the others have had their turn. */
+  wantsMore(socket: ClientSocket): void
   /** It holds frames back until there is room. */
   wantsRoom(socket: ClientSocket): void
   /** Its session is set up. */
@@ -103,6 +117,7 @@ export class ClientSocket implements ClientEnd {
   #connection = 0
   #held = NO_FRAMES
   #heldBytes = 0
+  #largeBytes = 0
   #lookTimer: NodeJS.Timeout | undefined
   #unsent: ServerMessage[] = []
   /** The client does not take what it is sent; frames of it wait until it does. */
@@ -202,7 +217,7 @@ export class ClientSocket implements ClientEnd {
     clearTimeout(this.#proofTimer)
     this.#held = NO_FRAMES
     this.#unsent = []
-    this.#owner.counted(0, 0, -this.outstanding)
+    this.#owner.counted(0, 0, -this.outstanding, -this.#largeBytes)
     this.#owner.closeClient(this.#connection)
     this.#socket.destroy()
     this.#owner.closed(this)
@@ -218,10 +233,12 @@ export class ClientSocket implements ClientEnd {
   flush(writer: Writer, nowMs: number): boolean {
     this.#isFlushWanted = false
     writer.truncate(0)
+    const startMs = performance.now()
     this.#guard(() => {
       this.#encode(writer, nowMs)
     })
     if (this.#phase === 'closed') return false
+    this.#owner.worked(this.#connection, performance.now() - startMs)
     // After the bytes that wait already, an empty write tells when there is room again.
     if (this.#isBlocked && !this.#awaitsRoom) {
       this.#awaitsRoom = true
@@ -229,7 +246,8 @@ export class ClientSocket implements ClientEnd {
     } else if (writer.length > 0) this.#socket.write(writer.written())
     // Bytes that the network took at once are of no use any more; if it left any, the writer's are all in use.
     const isInUse = writer.length > 0 && this.#socket.writableLength > 0
-    if (!this.#isBlocked && this.#phase === 'ending') this.#socket.destroySoon()
+    if (!this.#isBlocked && this.#unsent.length > 0) this.#wantMore()
+    else if (!this.#isBlocked && this.#phase === 'ending') this.#socket.destroySoon()
     if (this.#held.length > 0) this.proceed()
     return isInUse
   }
@@ -238,8 +256,9 @@ export class ClientSocket implements ClientEnd {
   proceed(): void {
     const frames = this.#held
     if (frames.length === 0) return
-    if (!this.#mayProceed) {
-      if (!this.#owner.hasRoom()) this.#owner.wantsRoom(this)
+    const first = frames[0]?.length ?? 0
+    if (!this.#mayProceed(first)) {
+      if (!this.#owner.hasRoom(first)) this.#owner.wantsRoom(this)
       return
     }
     this.#held = NO_FRAMES
@@ -255,9 +274,19 @@ export class ClientSocket implements ClientEnd {
   }
 
   /** As in the reference, one request of each client is taken however much there is to do. */
-  get #mayProceed(): boolean {
+  #mayProceed(bytes: number): boolean {
     const isReady = this.#phase === 'new' || this.#phase === 'open'
-    return isReady && !this.#isBlocked && !this.#isProving && (this.#owner.hasRoom() || this.outstanding === 0)
+    if (!isReady || this.#isBlocked || this.#isProving) return false
+    if (this.outstanding === 0) return true
+    const { connectionOutstanding, connectionOutstandingBytes } = this.#owner.limits
+    if (this.outstanding >= connectionOutstanding) return false
+    return this.#wire.bytesInFlight + bytes <= connectionOutstandingBytes && this.#owner.hasRoom(bytes)
+  }
+
+  #wantMore(): void {
+    if (this.#isFlushWanted) return
+    this.#isFlushWanted = true
+    this.#owner.wantsMore(this)
   }
 
   #wantFlush(): void {
@@ -273,25 +302,34 @@ export class ClientSocket implements ClientEnd {
 
   #encode(writer: Writer, nowMs: number): void {
     const room = UNSENT_BYTES_HIGH - this.#socket.writableLength
+    const end = Math.min(room, FLUSH_BYTES)
     const unsent = this.#unsent
     let count = 0
-    while (count < unsent.length && writer.length < room) {
+    while (count < unsent.length && writer.length < end) {
       const message = unsent[count]
       count += 1
       if (message !== undefined) this.#write(writer, message, nowMs)
     }
-    this.#isBlocked = count < unsent.length
-    if (count > 0) this.#unsent = this.#isBlocked ? unsent.slice(count) : []
+    this.#block(count < unsent.length && writer.length >= room)
+    if (count > 0) this.#unsent = count < unsent.length ? unsent.slice(count) : []
+  }
+
+  #block(isBlocked: boolean): void {
+    if (isBlocked === this.#isBlocked) return
+    this.#isBlocked = isBlocked
+    this.#owner.blocked(this.#connection, isBlocked)
   }
 
   #receive(chunk: Buffer): void {
     if (this.#phase === 'ending' || this.#phase === 'closed') return
-    this.#nowMs = Math.trunc(performance.now())
+    const startMs = performance.now()
+    this.#nowMs = Math.trunc(startMs)
     this.#owner.heard(chunk.length)
     this.#guard(() => {
       const bytes = this.#head === null ? chunk : this.#sniff(this.#head, chunk)
       if (bytes !== null) this.#frames.push(bytes, this.#frame)
     })
+    if (this.#connection !== 0) this.#owner.worked(this.#connection, performance.now() - startMs)
   }
 
   /** Looks for a four-letter word in the place of the first length; null if that is all there is. */
@@ -335,11 +373,11 @@ export class ClientSocket implements ClientEnd {
   readonly #frame = (frame: Uint8Array): void => {
     if (this.#phase === 'ending' || this.#phase === 'closed') return
     if (this.#held.length > 0) this.#hold(frame)
-    else if (this.#mayProceed && this.#isDue(frame)) this.#take(frame)
+    else if (this.#mayProceed(frame.length) && this.#isDue(frame)) this.#take(frame)
     else {
       this.#held = []
       this.#hold(frame)
-      if (!this.#owner.hasRoom()) this.#owner.wantsRoom(this)
+      if (!this.#owner.hasRoom(frame.length)) this.#owner.wantsRoom(this)
     }
   }
 
@@ -384,17 +422,24 @@ export class ClientSocket implements ClientEnd {
       this.#connection = this.#owner.openClient(this)
     }
     this.traffic.received += 1
-    this.#owner.counted(1, 0, this.outstanding - before)
+    const taken = this.outstanding - before
+    const large = taken === 0 ? 0 : this.#owner.largeOf(frame.length)
+    this.#largeBytes += large
+    this.#owner.counted(1, 0, taken, large)
     this.#owner.receiveClient(this.#connection, message)
   }
 
   #write(writer: Writer, message: ServerMessage, nowMs: number): void {
     const before = this.outstanding
+    const bytesBefore = this.#wire.bytesInFlight
     const start = writer.length
     this.#wire.write(writer, message)
     if (message.kind !== 'connect') this.#owner.answered(writer.length - start - LENGTH_BYTES)
     this.traffic.sent += 1
-    this.#owner.counted(0, 1, this.outstanding - before)
+    const answered = this.outstanding - before
+    const large = answered === 0 ? 0 : this.#owner.largeOf(bytesBefore - this.#wire.bytesInFlight)
+    this.#largeBytes -= large
+    this.#owner.counted(0, 1, answered, -large)
     if (message.kind === 'reply') {
       if (PROOFS.has(message.op)) this.#isProving = false
       this.#measure(message.op, message.reply, nowMs)

@@ -7,11 +7,12 @@
  */
 import type { Notification, Packet } from '../../../wire/packets.ts'
 import type { Outgoing } from '../../server/zab/outbox.ts'
+import { limitOf } from '../../limits.ts'
 import { SnapshotStreams } from './snapshot-streams.ts'
 import type { PeerConnection, PeerListener, PeerTransport } from './transport.ts'
 
 /** Most bytes that wait on one link: far more than a leader proposes before a silent learner is given up. */
-export const PEER_QUEUE_BYTES_MAX = 0x400_0000
+export const PEER_QUEUE_BYTES_MAX = limitOf('peerQueueBytes')
 
 /** The server that the links belong to, as they use it; the calls of its machine, one for one. */
 export interface PeersOwner {

@@ -13,13 +13,14 @@ import type { Socket } from 'node:net'
 import { createServer } from 'node:tls'
 import type { SecureContextOptions, Server as NodeTlsServer, TLSSocket } from 'node:tls'
 import { Deadline } from '../../../../core/async.ts'
+import { limitOf } from '../../limits.ts'
 import type { Certificates } from './certificates.ts'
 import { distrustOf, tlsReason } from './tls-reason.ts'
 
 /** The first byte of a TLS connection. */
 const HANDSHAKE_BYTE = 0x16
 /** Most connections of a port that are not through their hand-shakes. */
-const HANDSHAKES_MAX = 250
+const HANDSHAKES_MAX = limitOf('handshakes')
 /** Neither a session of before nor another hand-shake on the same connection. */
 const SECURE_OPTIONS = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION
 

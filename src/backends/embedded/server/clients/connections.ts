@@ -18,6 +18,7 @@ import type { Packet } from '../../../wire/packets.ts'
 import type { ClientMessage, ConnectRequest, ServerMessage } from '../../../wire/records.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { isPermitted } from '../state/acl.ts'
+import { AddressSessions } from './address-sessions.ts'
 import { ClientGuard } from './client-guard.ts'
 import { NO_PASSWORD, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
@@ -39,12 +40,13 @@ const SERVER_ID_SHIFT = 56n
 const RANDOM_HIGH_BITS = 0xffffff
 
 /**
- * The time of a session that this server alone knows is over, or an error in the handling of one client has ended its
- * connection; the code is wrong, and continues.
+ * The time of a session that this server alone knows is over; an error in the handling of one client has ended its
+ * connection (the code is wrong, and continues); or a client's address has too many sessions for another one.
  */
 type ClientEvent =
   | { readonly type: 'expired'; readonly sessionId: bigint }
   | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
+  | { readonly type: 'session-refused'; readonly address: string }
 
 /** The server around the connections, as they use it. */
 export interface ConnectionsHost extends RequestHost {
@@ -54,6 +56,11 @@ export interface ConnectionsHost extends RequestHost {
   readonly tickMs: number
   readonly sessionBucketTicks: number
   readonly localSessions: LocalSessionsMode
+  readonly connectionWatches: number
+  readonly connectionWatchBytes: number
+  readonly watches: number
+  readonly watchBytes: number
+  readonly sessionsPerAddress: number
   /** Whether this server is in touch with a majority, and takes clients in its present role. */
   takesClients(): boolean
   /** Tells operators. */
@@ -79,7 +86,8 @@ export class Connections {
   readonly #connections = new Map<number, Connection>()
   /** Connections that have a session, or create one; who resumes one is not in here before the leader has said yes. */
   readonly #bySession = new Map<bigint, Connection>()
-  readonly #watches = new Watches()
+  readonly #watches: Watches
+  readonly #addressSessions: AddressSessions
   readonly #localSessions: LocalSessions
   readonly #readOnlySessions: LocalSessions
   readonly #clientGuard = new ClientGuard()
@@ -90,6 +98,9 @@ export class Connections {
   constructor(host: ConnectionsHost, ports: ServerPorts) {
     this.#host = this.#clientGuard.watched(host)
     this.#random = ports.random
+    const { connectionWatches, connectionWatchBytes, watches, watchBytes } = host
+    this.#watches = new Watches(connectionWatches, connectionWatchBytes, watches, watchBytes)
+    this.#addressSessions = new AddressSessions(host.sessionsPerAddress, (sessionId) => this.#isSession(sessionId))
     this.#localSessions = new LocalSessions(host)
     this.#readOnlySessions = new LocalSessions(host)
     const outlet = {
@@ -243,6 +254,14 @@ export class Connections {
     this.#clientGuard.expectConsensus()
   }
 
+  /** A client was heard of whose message waits for its turn. */
+  heard(id: number): void {
+    const connection = this.#connections.get(id)
+    if (connection?.phase !== 'open') return
+    if (!connection.isLocal) this.#host.touch(connection.sessionId)
+    else (this.#host.isReadOnly() ? this.#readOnlySessions : this.#localSessions).touch(connection.sessionId)
+  }
+
   /** A client is gone. Its session stays until its time-out. */
   disconnect(id: number): void {
     const connection = this.#connections.get(id)
@@ -256,6 +275,7 @@ export class Connections {
       if (connection !== undefined) this.#close(connection)
     }
     this.#localSessions.clear()
+    this.#addressSessions.clear()
     this.#requests.clear()
   }
 
@@ -283,6 +303,7 @@ export class Connections {
     const ended = applied.endedSession === null ? undefined : this.#bySession.get(applied.endedSession)
     // A session that is over is told nothing more: that its own nodes are gone is no news of a node.
     if (ended !== undefined) this.#watches.removeAll(ended.id)
+    if (applied.endedSession !== null) this.#addressSessions.ended(applied.endedSession)
     if (applied.changes.length > 0) {
       for (const { connection: id, event, acl } of this.#watches.fire(applied.changes)) {
         const watcher = this.#connections.get(id)
@@ -342,8 +363,18 @@ export class Connections {
     }
     connection.timeoutMs = Math.min(Math.max(request.timeOut, minSessionTimeoutMs), maxSessionTimeoutMs)
     if (isReadOnly) this.#openReadOnly(connection, request)
-    else if (request.sessionId === 0n) this.#create(connection)
-    else this.#resume(connection, request.sessionId, request.passwd ?? NO_PASSWORD)
+    else if (request.sessionId !== 0n) this.#resume(connection, request.sessionId, request.passwd ?? NO_PASSWORD)
+    else if (this.#addressSessions.hasRoom(connection.address)) this.#create(connection)
+    else {
+      this.#host.report({ type: 'session-refused', address: connection.address })
+      this.#close(connection)
+    }
+  }
+
+  /** Whether there is this session, or it is being begun here. */
+  #isSession(sessionId: bigint): boolean {
+    if (this.#bySession.has(sessionId) || this.#localSessions.has(sessionId)) return true
+    return this.#host.state().sessions.get(sessionId) !== undefined
   }
 
   #openReadOnly(connection: Connection, { sessionId, passwd }: ConnectRequest): void {
@@ -369,6 +400,7 @@ export class Connections {
   #create(connection: Connection): void {
     connection.sessionId = this.newSessionId()
     connection.passwd = this.#random.bytes(PASSWORD_BYTES)
+    this.#addressSessions.begun(connection.address, connection.sessionId)
     if (this.#host.localSessions !== 'off') {
       const { sessionId, timeoutMs } = connection
       // A leader of ZooKeeper would decide on this one.

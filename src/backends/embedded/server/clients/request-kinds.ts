@@ -12,6 +12,7 @@
 import { Err, OpCode, WRITE_OPS } from '../../../wire/codes.ts'
 import type { ClientMessage, Request } from '../../../wire/records.ts'
 import { isEphemeral } from '../writes/create-mode.ts'
+import { growsTree } from '../writes/growth.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
 
 /** A message of a client that is connected. */
@@ -148,6 +149,11 @@ const NEED_MAJORITY: ReadonlySet<number> = new Set([OpCode.sync, OpCode.reconfig
 /** Whether a write can have become a transaction of this type; an error, any can. */
 export function canBecome(op: number, type: number): boolean {
   return type === OpCode.error || type === (op === OpCode.check ? OpCode.multi : op)
+}
+
+/** Whether a message asks for a write that needs memory. */
+export function needsMemory(message: RequestMessage): boolean {
+  return message.kind === 'request' && WRITE_OPS.has(message.request.op) && growsTree(message.request as WriteOperation)
 }
 
 /** Whether a message asks for an ephemeral node, to be done or refused. */

@@ -10,7 +10,8 @@
  *           that this server alone knows are answered at once: it owns nothing, so no lease lives on them.
  * Read-only without a majority there is nothing to wait for: reads and pings are answered at once, and all that needs a
  *           majority is refused.
- * Limits    requests and pings that wait, per connection; one more and it is closed.
+ * Limits    requests and pings that wait, per connection; one more and it is closed. While the memory of the process is
+ *           nearly used up, writes that need more are refused, and nothing else is.
  * Source    CommitProcessor.java, FinalRequestProcessor.java, ZooKeeperServer.processPacket of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -25,20 +26,17 @@ import { auditOf } from './audit.ts'
 import { Proofs } from './proofs.ts'
 import type { ProofsHost } from './proofs.ts'
 import { Rearming } from './rearming.ts'
-import { canBecome, kindOf, kindWithoutMajority, requestBytes, requestParts } from './request-kinds.ts'
+import { canBecome, kindOf, kindWithoutMajority, needsMemory, requestBytes, requestParts } from './request-kinds.ts'
 import type { Reconfiguration, RequestKind, RequestMessage } from './request-kinds.ts'
+import { PENDING_REQUESTS_MAX, REQUEST_PARTS_MAX, UNANSWERED_PINGS_MAX } from './request-limits.ts'
 import type { State } from '../state/state.ts'
 import type { Watches } from './watches.ts'
 
-/** Requests of one connection that may wait for their answer; one more and it is closed. */
-export const PENDING_REQUESTS_MAX = 100_000
-/** Most operations of one multi or multiRead: they are done in one go, and nothing else is meanwhile. */
-export const REQUEST_PARTS_MAX = 10_000
-/** Pings of one connection that may wait for their answer; clients send one every third of their session time-out. */
-const UNANSWERED_PINGS_MAX = 64
 const UNKNOWN_ZXID = -1n
 /** The answer of a ping in its turn. */
 const PONG: RequestKind = Object.freeze({ kind: 'refused', err: Err.ok })
+/** The answer to a write while there is no memory for it; it becomes no transaction. */
+const FULL: RequestKind = Object.freeze({ kind: 'refused', err: Err.throttledOp })
 
 /** The server around, as requests use it. */
 export interface RequestHost extends ProofsHost {
@@ -51,6 +49,8 @@ export interface RequestHost extends ProofsHost {
   isAlone(): boolean
   /** Whether this server has lost its majority, and can be read from all the same. */
   isReadOnly(): boolean
+  /** Whether its memory is nearly used up, so that nothing that needs more of it is done. */
+  isFull(): boolean
   /** Whether a majority stands behind its answers to pings and syncs; a leader of ZooKeeper asks none: decision 14. */
   isConfirmed(): boolean
   /** The state, as far as it is applied here. */
@@ -145,7 +145,8 @@ export class RequestOrder {
 
   #kindOf(message: RequestMessage, isLocal: boolean): RequestKind {
     const { reconfiguration } = this.#host
-    return this.#host.isReadOnly() ? kindWithoutMajority(message) : kindOf(message, reconfiguration, isLocal)
+    if (this.#host.isReadOnly()) return kindWithoutMajority(message)
+    return needsMemory(message) && this.#host.isFull() ? FULL : kindOf(message, reconfiguration, isLocal)
   }
 
   get #asksNobody(): boolean {

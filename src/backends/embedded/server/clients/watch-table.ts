@@ -43,6 +43,7 @@ export class WatchTable {
   readonly #departures = new Fifo<{ readonly connection: number; readonly paths: Iterator<string> }>()
   readonly #departed = new Set<number>()
   #recursiveCount = 0
+  #bytes = 0
   #count = 0
 
   /**
@@ -55,6 +56,11 @@ export class WatchTable {
   /** Number of watches. */
   get count(): number {
     return this.#count
+  }
+
+  /** Bytes of the paths of all, each as if it were watched by nobody else. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Whether any of them is recursive. */
@@ -97,6 +103,7 @@ export class WatchTable {
     const path = this.#pool.take(given)
     if (mode !== 'once') this.#setMode(path, connection, mode)
     this.#count += 1
+    this.#bytes += pathBytesOf(path)
     this.#bytesOf.set(connection, this.bytesOf(connection) + pathBytesOf(path))
     const connections = this.#connectionsOf.get(path)
     if (connections === undefined) this.#connectionsOf.set(path, new Set([connection]))
@@ -140,6 +147,7 @@ export class WatchTable {
     const paths = this.#pathsOf.get(connection)
     if (paths === undefined) return
     this.#pathsOf.delete(connection)
+    this.#bytes -= this.bytesOf(connection)
     this.#bytesOf.delete(connection)
     this.#count -= paths.size
     this.#departed.add(connection)
@@ -211,6 +219,7 @@ export class WatchTable {
     const paths = this.#pathsOf.get(connection)
     if (paths?.delete(path) !== true) return
     this.#pool.release(path)
+    this.#bytes -= pathBytesOf(path)
     this.#bytesOf.set(connection, this.bytesOf(connection) - pathBytesOf(path))
     if (paths.size > 0) return
     this.#pathsOf.delete(connection)

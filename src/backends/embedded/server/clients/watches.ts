@@ -26,6 +26,10 @@ import type { WatchMode } from './watch-table.ts'
 export const CONNECTION_WATCHES_MAX = 100_000
 /** Most bytes of paths of the watches of one connection: a path can be as long as a request. */
 export const CONNECTION_WATCH_BYTES_MAX = 0x200_0000
+/** Most watches of all connections: some 200 bytes each. */
+export const SERVER_WATCHES_MAX = 1_000_000
+/** Most bytes of their paths. */
+export const SERVER_WATCH_BYTES_MAX = 0x1000_0000
 
 /** An event, and the connection that gets it if it may read the node. */
 interface FiredWatch {
@@ -42,6 +46,8 @@ const NOBODY: ReadonlySet<number> = new Set()
 export class Watches {
   readonly #limit: number
   readonly #bytesMax: number
+  readonly #allMax: number
+  readonly #allBytesMax: number
   readonly #paths = new PathPool()
   readonly #nodes = new WatchTable(this.#paths)
   readonly #children = new WatchTable(this.#paths)
@@ -49,11 +55,20 @@ export class Watches {
   /**
    * @param limit - most watches of one connection
    * @param bytesMax - most bytes of their paths
+   * @param allMax - most watches of all connections
+   * @param allBytesMax - most bytes of their paths
    */
-  constructor(limit: number = CONNECTION_WATCHES_MAX, bytesMax: number = CONNECTION_WATCH_BYTES_MAX) {
+  constructor(
+    limit: number = CONNECTION_WATCHES_MAX,
+    bytesMax: number = CONNECTION_WATCH_BYTES_MAX,
+    allMax: number = SERVER_WATCHES_MAX,
+    allBytesMax: number = SERVER_WATCH_BYTES_MAX,
+  ) {
     assert(limit > 0 && bytesMax > 0, 'a connection may have a watch')
     this.#limit = limit
     this.#bytesMax = bytesMax
+    this.#allMax = allMax
+    this.#allBytesMax = allBytesMax
   }
 
   /** Number of watches that are armed. */
@@ -261,9 +276,15 @@ export class Watches {
     return events
   }
 
-  /** Whether a connection may have this many more watches, with this many bytes of paths. */
+  /** Whether a connection may have this many more watches, with this many bytes of paths, and so may all together. */
   hasRoom(connection: number, count: number, bytes: number): boolean {
+    if (this.count + count > this.#allMax || this.allBytes + bytes > this.#allBytesMax) return false
     return this.countOf(connection) + count <= this.#limit && this.bytesOf(connection) + bytes <= this.#bytesMax
+  }
+
+  /** Bytes of the paths of all watches, each as if it were the only one of its path. */
+  get allBytes(): number {
+    return this.#nodes.bytes + this.#children.bytes
   }
 
   #addLasting(path: string, mode: WatchMode, connection: number): void {

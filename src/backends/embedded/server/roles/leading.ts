@@ -84,7 +84,7 @@ export class Leading implements RoleInputs, Proposer {
     const { state } = replica
     assert(state.lastZxid === journal.lastZxid, 'a leader has applied its history before it proposes')
     election.enterEpoch(journal.currentEpoch)
-    this.#sequencer = new Sequencer(state, this, config)
+    this.#sequencer = new Sequencer(state, this, { ...config, isFull: this.#parts.isFull })
     this.#establish()
   }
 

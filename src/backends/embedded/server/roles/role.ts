@@ -29,6 +29,8 @@ export interface ServerParts {
   readonly exchange: LeaderExchange
   /** Wall clock at the present input, milliseconds since 1970. */
   readonly wallTimeMs: number
+  /** Whether the memory of the process is nearly used up. */
+  readonly isFull: (() => boolean) | undefined
   /** Reports an event to operators. */
   report(event: ServerEvent): void
 }

@@ -19,6 +19,7 @@ import type { Transaction } from '../../../wire/transactions.ts'
 import type { LocalSessionsMode } from '../ports.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
+import { growsTree } from './growth.ts'
 import { Preparer } from './prepare.ts'
 import type { PrepareOptions, WriteRequest } from './prepare.ts'
 import type { Members } from './reconfiguration.ts'
@@ -55,6 +56,8 @@ export interface Proposer {
 
 /** Durations that a sequencer keeps to, and the rules by which it judges requests. */
 export interface SequencerOptions extends PrepareOptions, TurnedAwayOptions {
+  /** Whether the memory of the process is nearly used up; never by default. */
+  readonly isFull?: (() => boolean) | undefined
   readonly containerCheckTicks: number
   readonly localSessions: LocalSessionsMode
 }
@@ -78,6 +81,7 @@ export class Sequencer {
   readonly #turnedAway: TurnedAwaySessions | null
   /** Questions of servers about sessions whose beginning is proposed and not applied. */
   readonly #waiting = new Map<bigint, { readonly packet: Revalidate; readonly from: number }[]>()
+  readonly #isFull: () => boolean
   readonly #tickMs: number
   readonly #containerCheckTicks: number
   readonly #proposalSizes = new SizeStats()
@@ -94,6 +98,7 @@ export class Sequencer {
     this.#preparer = new Preparer(state, options, proposer.members)
     this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
     this.#turnedAway = options.localSessions === 'off' ? null : new TurnedAwaySessions(options)
+    this.#isFull = options.isFull ?? (() => false)
     this.#tickMs = options.tickMs
     this.#containerCheckTicks = options.containerCheckTicks
     this.#reapedPerTick = Math.max(1, Math.floor((REAPED_PER_MINUTE_MAX * options.tickMs) / MINUTE_MS))
@@ -115,7 +120,7 @@ export class Sequencer {
   submit(request: WriteRequest, from: number, wallTimeMs: number): void {
     const zxid = this.#proposer.nextZxid
     if (zxid === null) return
-    const refusal = from === ITSELF ? Err.ok : this.#refusalOf(request, from)
+    const refusal = from === ITSELF ? Err.ok : this.#refusalOf(request, from) || this.#refusalOfFull(request)
     const { transaction, txn } = this.#decide(request, zxid, wallTimeMs, refusal)
     const { type, body } = transaction.txn
     if (type === OpCode.createSession) this.#tracker.track(request.sessionId, body.timeOut, from)
@@ -134,6 +139,11 @@ export class Sequencer {
     const refusal = this.#tracker.check(sessionId, from)
     this.#tracker.touch(sessionId)
     return refusal
+  }
+
+  /** The server of the client has room, and this one, which all writes go through, has none. */
+  #refusalOfFull(request: WriteRequest): number {
+    return growsTree(request) && this.#isFull() ? Err.throttledOp : Err.ok
   }
 
   /** Whatever goes wrong in deciding on one request, that request is refused, and leaves no trace. */

@@ -9,6 +9,7 @@ import { AdminServer } from '../../../../../src/backends/embedded/host/admin/adm
 import type { ServerView } from '../../../../../src/backends/embedded/host/admin/server-view.ts'
 import { TraceMask } from '../../../../../src/backends/embedded/host/admin/trace-mask.ts'
 import { HostTimes } from '../../../../../src/backends/embedded/host/host-times.ts'
+import { limitsOf } from '../../../../../src/backends/embedded/limits.ts'
 import { Traffic } from '../../../../../src/backends/embedded/host/clients/traffic.ts'
 import { embedded } from '../../../../../src/backends/embedded/index.ts'
 import type { EmbeddedOptions, MemberOptions } from '../../../../../src/backends/embedded/index.ts'
@@ -115,7 +116,9 @@ function view(more: Partial<ServerView> = {}): ServerView {
     traceMask: new TraceMask(),
     startedMs: 0,
     connections: () => [],
+    limits: limitsOf({}, {}),
     outstanding: () => 0,
+    outstandingBytes: () => 0,
     handshakes: () => 0,
     host: () => null,
     clientPort: () => 0,
@@ -155,7 +158,7 @@ const SUMMED = /(?:read|update)latency|snapshottime|election_time|unavailable_ti
 
 /** Numbers that change from one question to the next. */
 const MOVING =
-  /uptime|_ms$|latency|packets|connection_request|bytes_received|response_size|descriptor|num_alive|non_mtls_local/
+  /uptime|_ms$|latency|packets|connection_request|bytes_received|response_size|descriptor|num_alive|non_mtls_local|memory_used/
 
 describe('the commands of the AdminServer', () => {
   it('are listed, and each says its name and no error', async () => {

@@ -4,6 +4,8 @@ import type { ClientHost } from '../../../../../src/backends/embedded/host/clien
 import { UNSENT_MESSAGES_MAX } from '../../../../../src/backends/embedded/host/clients/tcp-socket.ts'
 import { HostTimes } from '../../../../../src/backends/embedded/host/host-times.ts'
 import type { ClientEnd } from '../../../../../src/backends/embedded/host/host.ts'
+import { limitsOf } from '../../../../../src/backends/embedded/limits.ts'
+import type { LimitOptions } from '../../../../../src/backends/embedded/limits.ts'
 import { FRAME_BYTES_MAX } from '../../../../../src/backends/wire/framing.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
 import type { ClientMessage } from '../../../../../src/backends/wire/records.ts'
@@ -21,6 +23,8 @@ class StubHost implements ClientHost {
   readonly addresses: string[] = []
   readonly requests: { readonly connection: number; readonly xid: number }[] = []
   readonly closed: number[] = []
+  readonly paused = new Set<number>()
+  charges = 0
   greets = true
   readonly times = new HostTimes()
   readonly syncTimes = null
@@ -40,6 +44,19 @@ class StubHost implements ClientHost {
       this.end(connection).onMessage({ kind: 'connect', response })
     }
     this.#wake()
+  }
+
+  pauseClient(connection: number): void {
+    this.paused.add(connection)
+    this.#wake()
+  }
+
+  resumeClient(connection: number): void {
+    this.paused.delete(connection)
+  }
+
+  chargeClient(): void {
+    this.charges += 1
   }
 
   closeClient(connection: number): void {
@@ -79,17 +96,19 @@ class StubHost implements ClientHost {
   }
 }
 
-interface Limits {
+interface PortLimits extends LimitOptions {
   readonly globalOutstandingLimit?: number
+  readonly maxClientCnxns?: number
   readonly sessionlessMs?: number
 }
 
-async function portOver(host: StubHost, limits: Limits = {}): Promise<ClientPort> {
+async function portOver(host: StubHost, given: PortLimits = {}): Promise<ClientPort> {
+  const { globalOutstandingLimit = 1000, maxClientCnxns = 0, sessionlessMs = 10_000, ...limits } = given
   const port = new ClientPort({
     address: '127.0.0.1',
     port: 0,
-    maxClientCnxns: 0,
-    globalOutstandingLimit: 1000,
+    limits: limitsOf(limits, { maxClientCnxns, globalOutstandingLimit }),
+    sessionlessMs,
     frameBytesMax: FRAME_BYTES_MAX,
     fourLetterWords: new Set(),
     configuration: () => '',
@@ -99,7 +118,6 @@ async function portOver(host: StubHost, limits: Limits = {}): Promise<ClientPort
     onClientError: (_, error) => {
       throw error
     },
-    ...limits,
   })
   await port.listen()
   port.attach(host)
@@ -160,6 +178,108 @@ describe('requests that are not answered', () => {
   })
 })
 
+describe('one connection', () => {
+  it('has only so many requests that are not answered, and the others have theirs', async () => {
+    const host = new StubHost()
+    const port = await portOver(host, { connectionOutstanding: 3 })
+    const greedy = await openOn(port)
+    greedy.socket.write(syncs(greedy, 5))
+    await host.until(() => host.requests.length === 3)
+    const other = await openOn(port)
+    other.socket.write(syncs(other, 3))
+    await host.until(() => host.requests.length === 6)
+    expect(host.requests.map(({ connection }) => connection)).toEqual([1, 1, 1, 2, 2, 2])
+    host.answer(1)
+    await host.until(() => host.requests.length === 6)
+    expect(host.requests.at(-1)).toEqual({ connection: 1, xid: 4 })
+  })
+
+  it('has only so many bytes of them, and one request in any case', async () => {
+    const host = new StubHost()
+    const port = await portOver(host, { connectionOutstandingBytes: 2_000 })
+    const client = await openOn(port)
+    // A request of a path has 12 bytes more: header and length.
+    const ofBytes = (bytes: number) => client.encode(OpCode.sync, { path: `/${'p'.repeat(bytes - 13)}` })
+    client.socket.write(Buffer.concat([ofBytes(1_000), ofBytes(1_000), ofBytes(20), ofBytes(5_000), ofBytes(20)]))
+    await host.until(() => host.requests.length === 2)
+    const other = await openOn(port)
+    other.socket.write(syncs(other, 1))
+    await host.until(() => host.requests.length === 3)
+    host.answer(1)
+    await host.until(() => host.requests.length === 3)
+    expect(host.requests.map(({ xid, connection }) => [connection, xid])).toEqual([[1, 2], [2, 1], [1, 3]])
+    host.answer(3)
+    await host.until(() => host.requests.length === 1)
+    expect(host.requests).toEqual([{ connection: 1, xid: 4 }])
+    host.answer(1)
+    await host.until(() => host.requests.length === 1)
+    expect(host.requests).toEqual([{ connection: 1, xid: 5 }])
+  })
+
+  it('pays for the time that its bytes take', async () => {
+    const host = new StubHost()
+    const client = await openOn(await portOver(host))
+    const before = host.charges
+    client.socket.write(syncs(client, 1))
+    await host.until(() => host.requests.length === 1)
+    expect(host.charges).toBeGreaterThan(before)
+  })
+})
+
+describe('large requests of all connections', () => {
+  const bytes = 1_000
+
+  async function asked(threshold: number): Promise<number> {
+    const host = new StubHost()
+    const port = await portOver(host, { largeRequestMaxBytes: 2 * bytes, largeRequestThreshold: threshold })
+    const clients = [await openOn(port), await openOn(port)]
+    for (const client of clients) {
+      const one = () => client.encode(OpCode.sync, { path: `/${'p'.repeat(bytes - 13)}` })
+      client.socket.write(Buffer.concat([one(), one()]))
+    }
+    // One of each, and a second one of the first as long as there is room.
+    await host.until(() => host.requests.length >= 3)
+    await openOn(port)
+    const { length } = host.requests
+    const all = 2 * clients.length
+    for (let answered = 0; answered < all; answered++) {
+      await host.until(() => host.requests.length > 0)
+      host.answer(1)
+    }
+    expect(port.view.outstandingBytes()).toBe(threshold < bytes && threshold >= 0 ? bytes : 0)
+    return length
+  }
+
+  it('wait beyond the limit, and one of each connection does not', async () => {
+    expect(await asked(bytes - 1)).toBe(3)
+  })
+
+  it('are those longer than the threshold, and none if that is -1', async () => {
+    expect(await asked(bytes)).toBe(4)
+    expect(await asked(-1)).toBe(4)
+  })
+})
+
+describe('a connection too many', () => {
+  it('of the server is closed, whatever its address, and the others stay', async () => {
+    const port = await portOver(new StubHost(), { maxCnxns: 2 })
+    const [first, second] = [await openOn(port), await openOn(port)]
+    const third = await RawClient.dial(port.port)
+    await third.closed
+    expect([first.isClosed, second.isClosed]).toEqual([false, false])
+    expect(port.view.traffic.connectionsRejected).toBe(1)
+    await first.drop()
+    expect((await openOn(port)).isClosed).toBe(false)
+  })
+
+  it('of an address is closed, and the others stay', async () => {
+    const port = await portOver(new StubHost(), { maxClientCnxns: 1 })
+    const first = await openOn(port)
+    await (await RawClient.dial(port.port)).closed
+    expect([first.isClosed, port.view.traffic.connectionsRejected]).toEqual([false, 1])
+  })
+})
+
 describe('a client that does not read', () => {
   const path = `/${'p'.repeat(10_000)}`
   const pour = (host: StubHost, count: number): void => {
@@ -189,13 +309,14 @@ describe('a client that does not read', () => {
     const client = await openOn(await portOver(host))
     client.socket.pause()
     pour(host, 3000)
-    await new Promise((resolve) => setImmediate(resolve))
+    await host.until(() => host.paused.has(1))
     client.socket.write(syncs(client, 2))
     const other = await openOn(await portOver(new StubHost()))
     expect(other.isClosed).toBe(false)
     expect(host.requests).toEqual([])
     client.socket.resume()
     await host.until(() => host.requests.length === 2)
+    expect(host.paused.size).toBe(0)
   })
 
   it('is cut off when too much waits for it', async () => {
@@ -204,7 +325,7 @@ describe('a client that does not read', () => {
     client.socket.pause()
     pour(host, UNSENT_MESSAGES_MAX)
     expect(host.closed).toEqual([])
-    await new Promise((resolve) => setImmediate(resolve))
+    await host.until(() => host.paused.has(1))
     pour(host, UNSENT_MESSAGES_MAX)
     expect(host.closed).toEqual([1])
     client.socket.resume()

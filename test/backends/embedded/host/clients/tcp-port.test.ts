@@ -245,3 +245,23 @@ describe('a session over TCP', () => {
     expect(late.messages).toEqual([])
   })
 })
+
+describe('sessions of one address', () => {
+  it('are as many as the limit: a client that asks for another one is closed, and the others notice nothing', async () => {
+    const ensemble = await started(1, { limits: { sessionsPerAddress: 2 }, sessionTimeoutMs: 30_000 })
+    const first = await open(ensemble)
+    const left = await open(ensemble)
+    await left.drop()
+    // Its session stays, and counts.
+    const third = await RawClient.dial(portOf(ensemble))
+    third.connect()
+    await third.closed
+    // Who comes back with a session that there is needs no other.
+    const { sessionId, passwd } = left.session
+    const back = await open(ensemble, 1, { sessionId, passwd: passwd ?? new Uint8Array() })
+    expect([back.session.sessionId, first.isClosed]).toEqual([sessionId, false])
+    expect((await back.ask(OpCode.closeSession, null)).err).toBe(Err.ok)
+    expect((await open(ensemble)).session.sessionId).not.toBe(0n)
+    expect((await first.ask(OpCode.exists, { path: '/', watch: false })).err).toBe(Err.ok)
+  })
+})

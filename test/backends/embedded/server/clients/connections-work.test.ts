@@ -58,6 +58,7 @@ class Follower {
       myid: 1,
       isAlone: () => false,
       isReadOnly: () => false,
+      isFull: () => false,
       isConfirmed: () => true,
       reconfiguration: 'disabled' as const,
       state: () => this.#state,

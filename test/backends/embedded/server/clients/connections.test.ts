@@ -3,7 +3,7 @@ import { Err, EventType, OpCode, Xid } from '../../../../../src/backends/wire/co
 import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import type { ServerMessage } from '../../../../../src/backends/wire/records.ts'
 import { REQUEST_BYTES_MAX, SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
-import { PENDING_REQUESTS_MAX } from '../../../../../src/backends/embedded/server/clients/request-order.ts'
+import { PENDING_REQUESTS_MAX } from '../../../../../src/backends/embedded/server/clients/request-limits.ts'
 import { Cluster } from '../cluster.ts'
 import { replyOf } from '../test-connection.ts'
 import type { TestConnection } from '../test-connection.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Err, OpCode, Xid } from '../../../../../src/backends/wire/codes.ts'
 import type { Reply, Request } from '../../../../../src/backends/wire/records.ts'
-import { REQUEST_PARTS_MAX } from '../../../../../src/backends/embedded/server/clients/request-order.ts'
+import { REQUEST_PARTS_MAX } from '../../../../../src/backends/embedded/server/clients/request-limits.ts'
 import { Cluster } from '../cluster.ts'
 import { replyOf } from '../test-connection.ts'
 import type { TestConnection } from '../test-connection.ts'

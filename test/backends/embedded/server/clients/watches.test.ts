@@ -143,6 +143,23 @@ describe('watches', () => {
     expect(fire(watches, { type: 'created', path: '/b' })).toEqual(['2: nodeCreated /b'])
   })
 
+  it('are refused beyond what all connections may have, in number and in bytes', () => {
+    const few = new Watches(100, 100, 2)
+    expect([few.watchData('/a', 1), few.watchData('/a', 2), few.watchData('/a', 3)]).toEqual([true, true, false])
+    expect(few.watchData('/a', 1)).toBe(true)
+    few.removeAll(1)
+    expect(few.watchData('/a', 3)).toBe(true)
+    const short = new Watches(100, 100, 100, 8)
+    expect([short.watchData('/a', 1), short.watchChildren('/a', 2), short.watchData('/b', 3)]).toEqual([
+      true, true, false,
+    ])
+    fire(short, { type: 'changed', path: '/a' })
+    expect([short.allBytes, short.watchData('/b', 3)]).toEqual([4, true])
+    short.removeAll(2)
+    short.remove('/b', WatcherType.any, 3)
+    expect(short.allBytes).toBe(0)
+  })
+
   it('are refused beyond so many bytes of paths of a connection, and nothing is armed then', () => {
     expect(CONNECTION_WATCH_BYTES_MAX).toBe(32 * 1024 * 1024)
     const watches = new Watches(100, 40)

@@ -7,11 +7,12 @@
  */
 import { Deadline } from '../../../../../core/async.ts'
 import { CoordinationError, isCoordinationError } from '../../../../../core/errors.ts'
+import { limitOf } from '../../../limits.ts'
 import type { PeerAddress } from './peer-address.ts'
 import type { PeerSocket, PeerSockets } from './peer-sockets.ts'
 
 /** Most connections to a port whose other ends are not known. */
-const STRANGERS_MAX = 64
+const STRANGERS_MAX = limitOf('strangers')
 
 /** How strangers are told apart from servers. */
 export interface Introduction<T> {
