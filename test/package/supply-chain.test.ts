@@ -20,7 +20,7 @@ const PACK_MS_MAX = 300_000
 const text = readFileSync(join(ROOT, 'package-lock.json'), 'utf8')
 const { packages } = JSON.parse(text) as { readonly packages: Readonly<Record<string, Locked>> }
 const locked = Object.entries(packages).filter(([path]) => path !== '')
-/** What is installed with the package itself. */
+/** Installed with the package itself. */
 const needed = locked.filter(([, { dev, optional, peer, devOptional }]) => {
   return [dev, optional, peer, devOptional].every((is) => is !== true)
 })
@@ -60,7 +60,8 @@ describe('the packages in the lock file', () => {
     expect(needed.filter(([, { license = '' }]) => !LICENCES.has(license))).toEqual([])
     const others = locked.filter(([, { license = '' }]) => !LICENCES_OF_TOOLS.has(license))
     expect(others.map(([path]) => path)).toEqual(UNNAMED)
-    for (const path of UNNAMED) expect(readFileSync(join(ROOT, path, 'LICENSE'), 'utf8')).toContain('Permission is hereby')
+    const textOf = (path: string): string => readFileSync(join(ROOT, path, 'LICENSE'), 'utf8')
+    for (const path of UNNAMED) expect(textOf(path)).toContain('Permission is hereby')
   })
 
   it('run nothing when they are installed, but for those that are named', () => {

@@ -8,9 +8,8 @@
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
  *           its commit, and timers and sockets get theirs however busy the server is: work that does not fit in a turn
  *           waits for the next one.
- * Fair      clients take turns by the time that they cost (fair-inputs.ts), and so do all of them together with the other
- *           servers. A client that does not read what it is sent is not served meanwhile. One whose message waits when a
- *           tick comes was heard of.
+ * Fair      clients take turns by the time that they cost, and so do all of them with the other servers: see
+ *           fair-inputs.ts. One whose message waits when a tick comes was heard of.
  * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that the data in the sockets
  *           is read first.
@@ -28,7 +27,7 @@ import type { Identity } from '../server/state/identities.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
 import { needsMemory } from '../server/clients/request-kinds.ts'
-import { limitOf } from '../limits.ts'
+import { limitOf } from './limits.ts'
 import { partsOf } from './clients/request-parts.ts'
 import { FairInputs } from './fair-inputs.ts'
 import type { Pause } from './fair-inputs.ts'
@@ -113,9 +112,9 @@ export class Host implements PeerGate {
     }
     this.#options = options
     this.times.recovered(recovered.times)
-    this.#brake = options.memory === undefined ? null : new WriteBrake(options.memory, this.#inputs, this.times, (id) => {
-      this.resumeClient(id, 'memory')
-    })
+    const resume = (id: number): void => this.resumeClient(id, 'memory')
+    const { memory } = options
+    this.#brake = memory === undefined ? null : new WriteBrake(memory, this.#inputs, this.times, resume)
     const ports = { random: options.random, digest: options.digest, isFull: () => this.#brake?.isFull() ?? false }
     this.#server = new Server(options.config, recovered, ports, Date.now())
     this.#snapshots = new SnapshotWriter(options.storage, this.times.snapshot, fail, (error) => {
@@ -224,7 +223,6 @@ export class Host implements PeerGate {
     this.#inputs.pause(connection, 'unread')
   }
 
-  /** See {@link Host.pauseClient}. */
   resumeClient(connection: number, why: Pause = 'unread'): void {
     this.#inputs.resume(connection, why)
     if (this.#inputs.hasNext && !this.#isStopped) this.#schedule()
