@@ -9,7 +9,7 @@
 import { limitOf } from '../backends/embedded/host/limits.ts'
 
 /** Most bytes that wait. */
-export const LINE_QUEUE_BYTES_MAX = limitOf('auditBytes')
+const LINE_QUEUE_BYTES_MAX = limitOf('auditBytes')
 const PART_BYTES = 0x1_0000
 
 /** Writes some of the bytes, and says how many. */

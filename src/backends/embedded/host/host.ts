@@ -43,7 +43,7 @@ import { WriteBrake } from './write-brake.ts'
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
 const INPUTS_MS_MAX = limitOf('turnMs')
-/** A client that has had this much of a turn waits for the next: by then the sockets of the others have been read. */
+/** A client that has had this much of a turn waits for the next: by then others' sockets have been read. */
 const CLIENT_MS_MAX = limitOf('clientTurnMs')
 
 /** Something that a server's host has found out, and the server does not know. */
@@ -82,7 +82,7 @@ export interface ClientEnd {
   onClose(): void
 }
 
-/** Stands for a client that has closed its connection, until what it sent before has been handled. */
+/** A client that has closed its connection, until what it sent before has been handled. */
 const GONE: ClientEnd = Object.freeze({ onMessage: () => undefined, onClose: () => undefined })
 
 /** One running server. */
@@ -113,8 +113,7 @@ export class Host implements PeerGate {
     this.#options = options
     this.times.recovered(recovered.times)
     const resume = (id: number): void => this.resumeClient(id, 'memory')
-    const { memory } = options
-    this.#brake = memory === undefined ? null : new WriteBrake(memory, this.#inputs, this.times, resume)
+    this.#brake = options.memory ? new WriteBrake(options.memory, this.#inputs, this.times, resume) : null
     const ports = { random: options.random, digest: options.digest, isFull: () => this.#brake?.isFull() ?? false }
     this.#server = new Server(options.config, recovered, ports, Date.now())
     this.#snapshots = new SnapshotWriter(options.storage, this.times.snapshot, fail, (error) => {
@@ -228,7 +227,7 @@ export class Host implements PeerGate {
     if (this.#inputs.hasNext && !this.#isStopped) this.#schedule()
   }
 
-  /** Work for one client outside of its turns has taken so long: it waits longer for its next one. */
+  /** Work for a client outside of its turns has taken so long. */
   chargeClient(connection: number, ms: number): void {
     this.#inputs.charge(connection, ms)
   }
@@ -379,11 +378,10 @@ export class Host implements PeerGate {
       this.#brake?.taken(next.connection, next.input)
       next.input.run()
       const afterMs = performance.now()
-      const { connection } = next
-      this.#inputs.charge(connection, afterMs - nowMs)
-      const ofClient = (hadMs.get(connection) ?? 0) + afterMs - nowMs
-      if (connection !== null && ofClient >= CLIENT_MS_MAX) break
-      hadMs.set(connection, ofClient)
+      this.#inputs.charge(next.connection, afterMs - nowMs)
+      const ofClient = (hadMs.get(next.connection) ?? 0) + afterMs - nowMs
+      if (next.connection !== null && ofClient >= CLIENT_MS_MAX) break
+      hadMs.set(next.connection, ofClient)
       nowMs = afterMs
     }
     this.#drain()

@@ -240,7 +240,7 @@ const FIXED = Object.freeze({
   sessionlessMs: fixed(10_000, 'time until a connection has a session, and its TLS', 'the connection is closed', 'ms'),
   handshakes: fixed(250, 'TLS hand-shakes under way at one port', 'the connection is closed'),
   turnMs: fixed(10, 'requests in one turn of the event loop', 'the others wait for the next turn', 'ms'),
-  clientTurnMs: fixed(2, 'requests of one client in one turn, and one request more', 'all wait for the next turn', 'ms'),
+  clientTurnMs: fixed(2, 'requests of one client in one turn, and one request more', 'all wait for the next', 'ms'),
   flushMs: fixed(10, 'answers in one turn of the event loop', 'the others wait for the next turn', 'ms'),
   flushBytes: fixed(0x1_0000, 'answers of one connection in one go, and one answer more', 'others come first', 'bytes'),
   adminConnections: fixed(64, 'connections of the AdminServer', 'the connection is closed'),
