@@ -8,7 +8,8 @@ export default defineConfig({
   root: at('./src/dashboard/page'),
   base: './',
   publicDir: false,
-  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  // Whatever NODE_ENV is: what is for development has the paths of the machine in it.
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact', development: false } },
   build: {
     outDir: at('./dist/dashboard/page'),
     emptyOutDir: true,

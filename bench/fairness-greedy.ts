@@ -1,6 +1,6 @@
 /**
- * The greedy client of the suite `fairness`: `node fairness-greedy.js <port>`, until it is killed. It never waits for an
- * answer, and reads them without a look.
+ * The greedy client of the suite `fairness`: `node fairness-greedy.js <port>`, until it is killed. It never waits for
+ * an answer, and reads them without a look.
  */
 import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
@@ -24,7 +24,8 @@ function beGreedy(port: number): void {
   socket.resume()
   socket.on('close', () => process.exit(1))
   socket.on('error', () => undefined)
-  socket.write(wire.encode({ kind: 'connect', request: { protocolVersion: 0, lastZxidSeen: 0n, ...session, readOnly: false } }))
+  const request = { protocolVersion: 0, lastZxidSeen: 0n, ...session, readOnly: false }
+  socket.write(wire.encode({ kind: 'connect', request }))
   const data = new Uint8Array(BIG_BYTES)
   const kinds = [
     { op: OpCode.getChildren2, body: { path: LIST_PATH, watch: false } },

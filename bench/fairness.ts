@@ -80,7 +80,7 @@ function creation(path: string, data: Uint8Array | null = null) {
   return { path, data, acl: OPEN_ACL, flags: 0 }
 }
 
-/** Each client in turns of asking and waiting; the first pauses are of all lengths, so that they do not ask together. */
+/** Each client asks and waits in turns; the first pauses are of all lengths, so that they do not ask together. */
 async function round(clients: readonly WireClient[], durationMs: number): Promise<Latencies> {
   const latencies: Latencies = { read: [], write: [] }
   const endMs = performance.now() + durationMs

@@ -6,10 +6,10 @@
  * Parts     what waits is written in parts, one after the other, in order.
  * End       what waits is given some time, and then left.
  */
-import { limitOf } from '../backends/embedded/limits.ts'
+import { limitOf } from '../backends/embedded/host/limits.ts'
 
 /** Most bytes that wait. */
-export const LINE_QUEUE_BYTES_MAX = limitOf('auditBytes')
+const LINE_QUEUE_BYTES_MAX = limitOf('auditBytes')
 const PART_BYTES = 0x1_0000
 
 /** Writes some of the bytes, and says how many. */

@@ -9,7 +9,7 @@ export interface Output {
   err(text: string): void
   /** The second, where whoever reads it may be slow and must not hold up the process. */
   readonly errStream?: NodeJS.WriteStream
-  /** What was written to it is not taken: the process ends without. */
+  /** The process ends although lines wait that nobody takes. */
   giveUp?(): void
 }
 

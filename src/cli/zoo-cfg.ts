@@ -8,8 +8,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseServerLine } from '../backends/wire/server-line.ts'
-import { LIMITS, LIMIT_KEYS } from '../backends/embedded/limits.ts'
-import type { LimitOptions } from '../backends/embedded/limits.ts'
+import { LIMITS, LIMIT_KEYS } from '../backends/embedded/host/limits.ts'
+import type { LimitOptions } from '../backends/embedded/host/limits.ts'
 import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/word-names.ts'
 import { Failure } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'

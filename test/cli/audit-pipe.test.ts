@@ -26,7 +26,7 @@ function started(port: number): ReturnType<typeof spawn> {
   return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
-it('answers while a multi of 10,000 parts is audited to a pipe that is full, and counts what it leaves out', async () => {
+it('answers while multis are audited to a pipe that is full, counts what it leaves out, and ends', async () => {
   const port = await freePort()
   const child = started(port)
   const ended = new Promise((resolve) => child.once('exit', resolve))

@@ -1,6 +1,6 @@
 /** ZooKeeper's configuration file: what is taken from it, what is said about it, and what is refused. */
 import { describe, expect, it } from 'vitest'
-import { LIMITS, LIMIT_KEYS } from '../../src/backends/embedded/limits.ts'
+import { LIMITS, LIMIT_KEYS } from '../../src/backends/embedded/host/limits.ts'
 import { Failure } from '../../src/cli/exit-status.ts'
 import { readProperties } from '../../src/cli/java-properties.ts'
 import { readZooCfg } from '../../src/cli/zoo-cfg.ts'

@@ -60,7 +60,8 @@ export async function startQuorateServer(
   }
   const file = join(compiled.path, `zoo-${port}.cfg`)
   writeFileSync(file, Object.entries(settings).map(([key, value]) => `${key}=${value}\n`).join(''))
-  const process = startProcess(globalThis.process.execPath, [...nodeOptions, join(compiled.path, 'dist/cli/main.js'), 'server', file])
+  const main = join(compiled.path, 'dist/cli/main.js')
+  const process = startProcess(globalThis.process.execPath, [...nodeOptions, main, 'server', file])
   await untilReady(process, () => isListening(port))
   return { address: `127.0.0.1:${port}`, port, process }
 }

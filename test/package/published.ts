@@ -3,6 +3,7 @@
  * it, where nothing but the package's own dependencies is to be found.
  */
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -47,9 +48,12 @@ export function run(program: string, args: readonly string[], cwd: string, env: 
 export class PublishedPackage {
   /** The package's folder, as it is below `node_modules` of a project. */
   readonly folder: string
+  /** SHA-512 of the archive that would be published. */
+  readonly digest: string
   readonly #root: string
 
-  private constructor(root: string) {
+  private constructor(root: string, digest: string) {
+    this.digest = digest
     this.#root = root
     this.folder = join(root, 'package')
   }
@@ -78,7 +82,8 @@ export class PublishedPackage {
     const archive = readdirSync(root).find((name) => name.endsWith('.tgz')) ?? ''
     await succeed('tar', ['-xzf', archive], root)
     rmSync(copy, { recursive: true })
-    return new PublishedPackage(root)
+    const digest = createHash('sha512').update(readFileSync(join(root, archive))).digest('hex')
+    return new PublishedPackage(root, digest)
   }
 
   manifest(): Manifest {

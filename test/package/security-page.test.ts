@@ -1,7 +1,7 @@
 /** SECURITY.md, held to the defaults and limits of the servers that it tells. */
 import { describe, expect, it } from 'vitest'
 import { settingsOf } from '../../src/backends/embedded/options.ts'
-import { CONNECTION_WATCHES_MAX } from '../../src/backends/embedded/server/clients/watches.ts'
+import { CONNECTION_WATCHES_MAX } from '../../src/backends/embedded/server/watch-limits.ts'
 import { page } from './documented.ts'
 
 const MIB = 2 ** 20

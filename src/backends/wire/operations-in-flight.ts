@@ -1,8 +1,8 @@
 /**
  * The operations that wait for their replies on one connection: on the wire, a reply names its xid only.
  *
- * Model     a ring of (xid, operation, time, length) in the order of the requests. Nearly all replies come in that order, so
- *           a look-up nearly always finds the first entry.
+ * Model     a ring of (xid, operation, time, length) in the order of the requests. Nearly all replies come in that
+ *           order, so a look-up nearly always finds the first entry.
  */
 import { violation } from './jute.ts'
 

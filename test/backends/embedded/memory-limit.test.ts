@@ -51,7 +51,7 @@ it('is filled up to its limit and no further; reads and sessions go on, and dele
   expect((await other.ask(OpCode.sync, { path: '/' })).err).toBe(Err.ok)
   for (let round = 0; round < made; round++) expect(await multi('delete', writer, round)).toBe(Err.ok)
 
-  // What was deleted is garbage until the engine collects it, which it does when others ask for something.
+  // Deleted nodes are garbage until the engine collects it, which it does when others ask for something.
   for (let asked = 0; asked < 20_000 && err !== Err.ok; asked++) {
     await other.ask(OpCode.exists, { path: '/full', watch: false })
     if (asked % 100 === 0) err = await multi('create', writer, 0)

@@ -2,7 +2,7 @@ import { afterEach, expect, it } from 'vitest'
 import { connect } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'
 import { embedded } from '../../../src/backends/embedded/index.ts'
-import { CONNECTION_WATCHES_MAX } from '../../../src/backends/embedded/server/clients/watches.ts'
+import { CONNECTION_WATCHES_MAX } from '../../../src/backends/embedded/server/watch-limits.ts'
 
 const ensemble = embedded({ servers: 1 })
 let client: Client | null = null

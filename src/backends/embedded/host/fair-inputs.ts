@@ -1,10 +1,11 @@
 /**
- * The inputs of one server that wait for their turn, and which is next: no client takes more than its share of the time.
+ * The inputs of one server that wait for their turn, and which is next: no client takes more than its share of time.
  *
- * Model     start-time fair queueing. A lane is what came of one client, first in, first out. Each has a tag, which grows
- *           by what its inputs have cost, once that is known; the lane with the least tag is next, and among equals the
- *           one that has waited longest. A lane that was empty begins at the tag of the one that was served last: who was
- *           silent has saved nothing up, and owes what it has had. All that is no client's - ticks, other servers - is
+ * Model     start-time fair queueing. A lane is what came of one client, first in, first out. Each has a tag, which
+ *           grows by what its inputs have cost, once that is known; the lane with the least tag is next, and among
+ *           equals the one that has waited longest. A lane that was empty begins at the tag of the one that was served
+ *           last: who was silent has saved nothing up, and owes what it has had.
+ *           All that is no client's - ticks, other servers - is
  *           one more lane, of the weight of all clients together.
  * Idle      whoever is alone gets all the time. A lane that is paused is passed over, and the others go on.
  * Pure      no clock in here: the caller says what something has cost. The order follows from that alone.

@@ -8,9 +8,8 @@
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
  *           its commit, and timers and sockets get theirs however busy the server is: work that does not fit in a turn
  *           waits for the next one.
- * Fair      clients take turns by the time that they cost (fair-inputs.ts), and so do all of them together with the other
- *           servers. A client that does not read what it is sent is not served meanwhile. One whose message waits when a
- *           tick comes was heard of.
+ * Fair      clients take turns by the time that they cost, and so do all of them with the other servers: see
+ *           fair-inputs.ts. One whose message waits when a tick comes was heard of.
  * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that the data in the sockets
  *           is read first.
@@ -28,7 +27,7 @@ import type { Identity } from '../server/state/identities.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
 import { needsMemory } from '../server/clients/request-kinds.ts'
-import { limitOf } from '../limits.ts'
+import { limitOf } from './limits.ts'
 import { partsOf } from './clients/request-parts.ts'
 import { FairInputs } from './fair-inputs.ts'
 import type { Pause } from './fair-inputs.ts'
@@ -44,7 +43,7 @@ import { WriteBrake } from './write-brake.ts'
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
 const INPUTS_MS_MAX = limitOf('turnMs')
-/** A client that has had this much of a turn waits for the next: by then the sockets of the others have been read. */
+/** A client that has had this much of a turn waits for the next: by then others' sockets have been read. */
 const CLIENT_MS_MAX = limitOf('clientTurnMs')
 
 /** Something that a server's host has found out, and the server does not know. */
@@ -83,7 +82,7 @@ export interface ClientEnd {
   onClose(): void
 }
 
-/** Stands for a client that has closed its connection, until what it sent before has been handled. */
+/** A client that has closed its connection, until what it sent before has been handled. */
 const GONE: ClientEnd = Object.freeze({ onMessage: () => undefined, onClose: () => undefined })
 
 /** One running server. */
@@ -113,9 +112,8 @@ export class Host implements PeerGate {
     }
     this.#options = options
     this.times.recovered(recovered.times)
-    this.#brake = options.memory === undefined ? null : new WriteBrake(options.memory, this.#inputs, this.times, (id) => {
-      this.resumeClient(id, 'memory')
-    })
+    const resume = (id: number): void => this.resumeClient(id, 'memory')
+    this.#brake = options.memory ? new WriteBrake(options.memory, this.#inputs, this.times, resume) : null
     const { random, digest, sasl } = options
     const ports = { random, digest, sasl, isFull: () => this.#brake?.isFull() ?? false }
     this.#server = new Server(options.config, recovered, ports, Date.now())
@@ -225,13 +223,12 @@ export class Host implements PeerGate {
     this.#inputs.pause(connection, 'unread')
   }
 
-  /** See {@link Host.pauseClient}. */
   resumeClient(connection: number, why: Pause = 'unread'): void {
     this.#inputs.resume(connection, why)
     if (this.#inputs.hasNext && !this.#isStopped) this.#schedule()
   }
 
-  /** Work for one client outside of its turns has taken so long: it waits longer for its next one. */
+  /** Work for a client outside of its turns has taken so long. */
   chargeClient(connection: number, ms: number): void {
     this.#inputs.charge(connection, ms)
   }
@@ -382,11 +379,10 @@ export class Host implements PeerGate {
       this.#brake?.taken(next.connection, next.input)
       next.input.run()
       const afterMs = performance.now()
-      const { connection } = next
-      this.#inputs.charge(connection, afterMs - nowMs)
-      const ofClient = (hadMs.get(connection) ?? 0) + afterMs - nowMs
-      if (connection !== null && ofClient >= CLIENT_MS_MAX) break
-      hadMs.set(connection, ofClient)
+      this.#inputs.charge(next.connection, afterMs - nowMs)
+      const ofClient = (hadMs.get(next.connection) ?? 0) + afterMs - nowMs
+      if (next.connection !== null && ofClient >= CLIENT_MS_MAX) break
+      hadMs.set(next.connection, ofClient)
       nowMs = afterMs
     }
     this.#drain()

@@ -2,8 +2,8 @@
  * Decides whether there is memory for a write: first they are slowed, then refused, before the process runs out.
  *
  * Measure   the share in use of the most that the process may have, in percent. The engine collects its heap at the
- *           latest halfway between what was live then and its end. So of a heap that is 92 % in use, 84 % were live when
- *           it was last collected: these levels are not reached by garbage alone.
+ *           latest halfway between what was live then and its end. So of a heap that is 92 % in use, 84 % were live
+ *           when it was last collected: these levels are not reached by garbage alone.
  * Time      it is measured when a write asks, and not more often than every 20 ms.
  * Resumes   by itself: once less is in use, by two percent, so that it does not flutter at the edge.
  */

@@ -1,8 +1,8 @@
 /**
  * How much of its memory the process uses.
  *
- * Heap      the old generation alone, as the process ends when that is full. The engine tells a limit of the whole heap,
- *           which has room for three semi-spaces of the young one in it.
+ * Heap      the old generation alone, as the process ends when that is full. The engine tells a limit of the whole
+ *           heap, which has room for three semi-spaces of the young one in it.
  * Beside it data of nodes are no part of the heap. Of heap and data together the limit is that of the container or the
  *           machine.
  */

@@ -9,7 +9,7 @@ import {
   CONNECTION_WATCH_BYTES_MAX,
   SERVER_WATCHES_MAX,
   SERVER_WATCH_BYTES_MAX,
-} from './clients/watches.ts'
+} from './watch-limits.ts'
 import type { LocalSessionsMode } from './ports.ts'
 import type { ZabConfig } from './zab/configuration.ts'
 

@@ -17,7 +17,7 @@ import { isLoopback } from '../../../../core/loopback.ts'
 import { COMMAND_NAMES, answerCommand } from './admin-commands.ts'
 import { jsonPieces } from './json-text.ts'
 import { PROMETHEUS_TYPE, prometheusLines } from './prometheus.ts'
-import { limitOf } from '../../limits.ts'
+import { limitOf } from '../limits.ts'
 import type { ServerView } from './server-view.ts'
 
 /** Where ZooKeeper's commands are. */

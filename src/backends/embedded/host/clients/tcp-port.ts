@@ -3,8 +3,9 @@
  *
  * Order     the messages of one turn for clients go out at the end of it, one write per client; those that would take
  *           too long go out in the turns after it.
- * Limits    connections, of one address and of all; requests that are not answered, their number and their bytes (others
- *           are read when there is room); time until a session is set up, and until a connection that was ended is closed.
+ * Limits    connections, of one address and of all; requests that are not answered, their number and their bytes
+ *           (others are read when there is room); time until a session is set up, and until a connection that was ended
+ *           is closed.
  * Fair      the answers of each connection go out in pieces, and the others' come between them. What they have cost in
  *           time is the client's, as is the reading of what it sends.
  * Time      a deadline that fires late first lets the sockets be read, and is judged then: see host.ts.
@@ -20,8 +21,8 @@ import { TlsServer } from '../tls/tls-server.ts'
 import type { AuthFailure } from '../../server/ports.ts'
 import { Attempts } from './attempts.ts'
 import { certifiedIdentities } from './certified-identities.ts'
-import { limitOf } from '../../limits.ts'
-import type { Limits } from '../../limits.ts'
+import { limitOf } from '../limits.ts'
+import type { Limits } from '../limits.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'

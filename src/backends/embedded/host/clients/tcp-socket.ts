@@ -3,8 +3,8 @@
  *
  * Order     the machine's messages for a client go out in their order; then, after them, the end of the connection.
  * Limits    frames are not taken while the session is set up, while the server has too much to do, or this client has
- *           asked for so much that is not answered, and while it does not read what it is sent: the messages for it wait
- *           as they are, and share the server's data; what it has asked for before waits too.
+ *           asked for so much that is not answered, and while it does not read what it is sent: the messages for it
+ *           wait as they are, and share the server's data; what it has asked for before waits too.
  *           Too many of them end the connection. A few frames are read ahead, and now and then some more, as only who
  *           reads notices the end of the connection.
  * End       requests that the client sent before it ended its half of the connection are taken, then this half ends.
@@ -18,8 +18,8 @@ import { OpCode } from '../../../wire/codes.ts'
 import { FrameReader } from '../../../wire/framing.ts'
 import type { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage, Reply, ServerMessage } from '../../../wire/records.ts'
-import { limitOf } from '../../limits.ts'
-import type { Limits } from '../../limits.ts'
+import { limitOf } from '../limits.ts'
+import type { Limits } from '../limits.ts'
 import { ServerWire } from '../../../wire/wire.ts'
 import type { ClientEnd } from '../host.ts'
 import { NO_IDENTITIES } from '../../server/state/identities.ts'

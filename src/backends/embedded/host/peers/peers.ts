@@ -7,7 +7,7 @@
  */
 import type { Notification, Packet } from '../../../wire/packets.ts'
 import type { Outgoing } from '../../server/zab/outbox.ts'
-import { limitOf } from '../../limits.ts'
+import { limitOf } from '../limits.ts'
 import { SnapshotStreams } from './snapshot-streams.ts'
 import type { PeerConnection, PeerListener, PeerTransport } from './transport.ts'
 

@@ -13,7 +13,7 @@ import type { Socket } from 'node:net'
 import { createServer } from 'node:tls'
 import type { SecureContextOptions, Server as NodeTlsServer, TLSSocket } from 'node:tls'
 import { Deadline } from '../../../../core/async.ts'
-import { limitOf } from '../../limits.ts'
+import { limitOf } from '../limits.ts'
 import type { Certificates } from './certificates.ts'
 import { distrustOf, tlsReason } from './tls-reason.ts'
 

@@ -18,18 +18,15 @@ import { EventType, SYNC_CONNECTED, WatcherType } from '../../../wire/codes.ts'
 import type { Acl, SetWatches2Request, SetWatchesRequest, WatcherEvent } from '../../../wire/records.ts'
 import type { Change } from '../state/state.ts'
 import type { Tree } from '../state/tree.ts'
+import {
+  CONNECTION_WATCHES_MAX,
+  CONNECTION_WATCH_BYTES_MAX,
+  SERVER_WATCHES_MAX,
+  SERVER_WATCH_BYTES_MAX,
+} from '../watch-limits.ts'
 import { PathPool } from './path-pool.ts'
 import { WATCHES_CLEARED_AT_ONCE, WatchTable, pathBytesOf } from './watch-table.ts'
 import type { WatchMode } from './watch-table.ts'
-
-/** Most watches of one connection. */
-export const CONNECTION_WATCHES_MAX = 100_000
-/** Most bytes of paths of the watches of one connection: a path can be as long as a request. */
-export const CONNECTION_WATCH_BYTES_MAX = 0x200_0000
-/** Most watches of all connections: some 200 bytes each. */
-export const SERVER_WATCHES_MAX = 1_000_000
-/** Most bytes of their paths. */
-export const SERVER_WATCH_BYTES_MAX = 0x1000_0000
 
 /** An event, and the connection that gets it if it may read the node. */
 interface FiredWatch {

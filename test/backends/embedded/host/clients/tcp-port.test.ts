@@ -247,7 +247,7 @@ describe('a session over TCP', () => {
 })
 
 describe('sessions of one address', () => {
-  it('are as many as the limit: a client that asks for another one is closed, and the others notice nothing', async () => {
+  it('are as many as the limit: who asks for another one is closed, and the others notice nothing', async () => {
     const ensemble = await started(1, { limits: { sessionsPerAddress: 2 }, sessionTimeoutMs: 30_000 })
     const first = await open(ensemble)
     const left = await open(ensemble)

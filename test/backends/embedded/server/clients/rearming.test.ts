@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CONNECTION_WATCHES_MAX } from '../../../../../src/backends/embedded/server/clients/watches.ts'
+import { CONNECTION_WATCHES_MAX } from '../../../../../src/backends/embedded/server/watch-limits.ts'
 import { partsOf } from '../../../../../src/backends/embedded/host/clients/request-parts.ts'
 import { Err, EventType, OpCode, Xid } from '../../../../../src/backends/wire/codes.ts'
 import type { ClientMessage, SetWatches2Request } from '../../../../../src/backends/wire/records.ts'

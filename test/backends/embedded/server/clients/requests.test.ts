@@ -172,3 +172,21 @@ describe('a ping', () => {
     ])
   })
 })
+
+describe('a sync at a server that is alone', () => {
+  it('is confirmed also if a tick comes with it', () => {
+    const cluster = new Cluster([1])
+    cluster.startAll([1])
+    const client = cluster.client(1)
+    // Some ticks begin a round of pings, and none of these is answered by anybody.
+    const xids = Array.from({ length: 8 }, () => {
+      let xid = 0
+      cluster.turn(1, () => {
+        xid = cluster.request(client, { op: OpCode.sync, body: { path: '/' } })
+        cluster.tickOne(1)
+      })
+      return xid
+    })
+    expect(xids.map((xid) => replyOf(client, xid)?.err)).toEqual(xids.map(() => Err.ok))
+  })
+})

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Change } from '../../../../../src/backends/embedded/server/state/state.ts'
+import { Watches } from '../../../../../src/backends/embedded/server/clients/watches.ts'
 import {
   CONNECTION_WATCHES_MAX,
   CONNECTION_WATCH_BYTES_MAX,
-  Watches,
-} from '../../../../../src/backends/embedded/server/clients/watches.ts'
+} from '../../../../../src/backends/embedded/server/watch-limits.ts'
 import { EventType, WatcherType } from '../../../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import type { WatcherEvent } from '../../../../../src/backends/wire/records.ts'

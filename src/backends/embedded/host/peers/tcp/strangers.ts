@@ -7,7 +7,7 @@
  */
 import { Deadline } from '../../../../../core/async.ts'
 import { CoordinationError, isCoordinationError } from '../../../../../core/errors.ts'
-import { limitOf } from '../../../limits.ts'
+import { limitOf } from '../../limits.ts'
 import type { PeerAddress } from './peer-address.ts'
 import type { PeerSocket, PeerSockets } from './peer-sockets.ts'
 

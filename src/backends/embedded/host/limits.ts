@@ -6,11 +6,11 @@
  * Names     of ZooKeeper where it has one; `quorate.*` in zoo.cfg otherwise.
  * Zero      where it is allowed it stands for no limit.
  */
-import { refuseUnknown, validateInteger } from '../../core/options.ts'
-import { IDENTITIES_MAX } from './server/state/identities.ts'
-import { ACL_ENTRIES_MAX } from './server/state/acl.ts'
-import { PENDING_REQUESTS_MAX, REQUEST_PARTS_MAX, UNANSWERED_PINGS_MAX } from './server/clients/request-limits.ts'
-import { SERVER_DEFAULTS } from './server/config.ts'
+import { refuseUnknown, validateInteger } from '../../../core/options.ts'
+import { IDENTITIES_MAX } from '../server/state/identities.ts'
+import { ACL_ENTRIES_MAX } from '../server/state/acl.ts'
+import { PENDING_REQUESTS_MAX, REQUEST_PARTS_MAX, UNANSWERED_PINGS_MAX } from '../server/clients/request-limits.ts'
+import { SERVER_DEFAULTS } from '../server/config.ts'
 
 const INT32_MAX = 0x7fff_ffff
 const GIB = 0x4000_0000
@@ -31,7 +31,7 @@ export interface Limit {
   readonly unit: 'bytes' | 'ms' | '%' | 'count'
   /** The thing that is counted, in words for the page. */
   readonly what: string
-  /** What happens to the one that is too many. */
+  /** The fate of the one that is too many. */
   readonly beyond: string
 }
 
@@ -56,7 +56,8 @@ const OWN = Object.freeze({
     key: 'quorate.sessionsPerAddress',
     option: 'limits.sessionsPerAddress',
     value: null,
-    what: `open sessions that one address has begun at the server; ${SESSIONS_PER_CONNECTION} for each of maxClientCnxns`,
+    what: 'open sessions that one address has begun at the server; ' +
+      `${SESSIONS_PER_CONNECTION} for each of maxClientCnxns`,
     beyond: 'the connection that asks for one more is closed (`sessions_rejected`)',
   }),
   connectionOutstanding: setting({
@@ -239,7 +240,7 @@ const FIXED = Object.freeze({
   sessionlessMs: fixed(10_000, 'time until a connection has a session, and its TLS', 'the connection is closed', 'ms'),
   handshakes: fixed(250, 'TLS hand-shakes under way at one port', 'the connection is closed'),
   turnMs: fixed(10, 'requests in one turn of the event loop', 'the others wait for the next turn', 'ms'),
-  clientTurnMs: fixed(2, 'requests of one client in one turn, and one request more', 'all wait for the next turn', 'ms'),
+  clientTurnMs: fixed(2, 'requests of one client in one turn, and one request more', 'all wait for the next', 'ms'),
   flushMs: fixed(10, 'answers in one turn of the event loop', 'the others wait for the next turn', 'ms'),
   flushBytes: fixed(0x1_0000, 'answers of one connection in one go, and one answer more', 'others come first', 'bytes'),
   adminConnections: fixed(64, 'connections of the AdminServer', 'the connection is closed'),
@@ -275,7 +276,10 @@ export function limitOf(name: Exclude<LimitName, 'sessionsPerAddress'>): number 
  * @param given - the option `limits`, and the values of those that are options of their own
  * @throws TypeError for an unknown name or a wrong type, RangeError for a number outside its range
  */
-export function limitsOf(given: LimitOptions, others: Partial<Readonly<Record<keyof typeof OPTIONS, number>>>): Limits {
+export function limitsOf(
+  given: LimitOptions,
+  others: Partial<Readonly<Record<keyof typeof OPTIONS, number>>>,
+): Limits {
   if (typeof given !== 'object' || (given as unknown) === null) throw new TypeError('limits must be an object')
   refuseUnknown(given, OWN_NAMES, 'limits of embedded()')
   const known: Readonly<Record<string, number | undefined>> = { ...others, ...given }

@@ -1,7 +1,7 @@
 /** The log on its way to a storage that keeps digests: each entry gets that of the tree after it. */
-import type { Transaction } from '../../wire/transactions.ts'
-import type { LogDigest } from './state/log-digest.ts'
-import type { LogEntry, PersistOperation } from './zab/journal.ts'
+import type { Transaction } from '../../../wire/transactions.ts'
+import type { LogDigest } from '../state/log-digest.ts'
+import type { LogEntry, PersistOperation } from '../zab/journal.ts'
 
 /**
  * Adds the digests.
