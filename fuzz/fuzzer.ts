@@ -15,15 +15,16 @@ const CHANGES_MAX = 6
 /** One in two inputs comes from the last so many of the corpus. */
 const RECENT = 32
 const SMALLER_TRIES_MAX = 400
-/** Findings after which a run ends: the rest is mostly the same. */
-const FINDINGS_MAX = 5
+const SMALLER_MS_MAX = 5_000
 
-/** How long to go on; both limits hold. */
-export interface Budget {
+/** How long to go on; all limits hold. */
+interface Budget {
   /** When to stop, by `performance.now()`. */
   readonly untilMs: number
   /** How many inputs, beside those of the corpus. */
   readonly inputs: number
+  /** How many findings. */
+  readonly findings: number
 }
 
 /** A broken promise and a small input that breaks it. */
@@ -68,10 +69,9 @@ export class Fuzzer {
     for (const input of corpus) {
       this.#corpus.push(input)
       await this.#try(input)
-      if (this.#isOver) break
     }
     let made = 0
-    while (!this.#isOver && made < budget.inputs && performance.now() < budget.untilMs) {
+    while (this.#findings.length < budget.findings && made < budget.inputs && performance.now() < budget.untilMs) {
       const input = this.#next()
       made += 1
       if (!(await this.#try(input))) continue
@@ -80,10 +80,6 @@ export class Fuzzer {
     }
     const { places } = this.#coverage
     return { inputs: this.#inputs, places, kept: this.#kept, findings: this.#findings }
-  }
-
-  get #isOver(): boolean {
-    return this.#findings.length >= FINDINGS_MAX
   }
 
   /** Runs an input; whether it reached something new and broke nothing. */
@@ -122,9 +118,11 @@ export class Fuzzer {
   async #smaller(input: Uint8Array, found: Verdict): Promise<Uint8Array> {
     const signature = signatureOf(found)
     let best = input
+    const untilMs = performance.now() + SMALLER_MS_MAX
     let tries = 0
+    const isWorthIt = (): boolean => tries < SMALLER_TRIES_MAX && performance.now() < untilMs
     for (let step = Math.ceil(best.length / 2); step >= 1; step = step === 1 ? 0 : Math.ceil(step / 2)) {
-      for (let at = 0; at < best.length && tries < SMALLER_TRIES_MAX;) {
+      for (let at = 0; at < best.length && isWorthIt();) {
         const less = Uint8Array.from([...best.subarray(0, at), ...best.subarray(at + step)])
         tries += 1
         const verdict = await this.#judged(less)

@@ -5,6 +5,7 @@
  *           again, three times: the least of them counts, since collections and compilations strike any input.
  */
 import { getHeapStatistics } from 'node:v8'
+import { takeAllocatedBytes } from './allocations.ts'
 import type { Target } from './target.ts'
 
 const REPEATS = 3
@@ -68,10 +69,12 @@ export function verdictOf(error: unknown): Verdict {
 
 async function costOf(target: Target, input: Uint8Array): Promise<Cost> {
   const memory = memoryInUse()
+  takeAllocatedBytes()
   const cpu = process.cpuUsage()
   await target.run(input)
   const { user, system } = process.cpuUsage(cpu)
-  return { cpuMs: (user + system) / US_PER_MS, memoryBytes: memoryInUse() - memory }
+  const memoryBytes = Math.max(memoryInUse() - memory, takeAllocatedBytes())
+  return { cpuMs: (user + system) / US_PER_MS, memoryBytes }
 }
 
 function memoryInUse(): number {

@@ -16,6 +16,7 @@
  * found, 1 it was not.
  */
 import { randomInt } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -32,6 +33,9 @@ import type { Target } from './target.ts'
 const SECONDS = 60
 const SEED_SPAN = 2 ** 31
 const USAGE_STATUS = 2
+const NAME_COLUMNS = 14
+/** Findings after which a target has had enough: the rest is mostly the same. */
+const FINDINGS_MAX = 5
 
 /** From the compiled code, which is one folder below the repository's. */
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -73,8 +77,7 @@ function readArguments(args: string[]): Arguments | string {
 }
 
 /** Makes the copy that counts; returns the module of its thread. */
-function prepare(mutant: FuzzMutant | null): URL {
-  const folder = join(CACHE, `quorate-fuzz${mutant === null ? '' : `-${mutant.name}`}`)
+function prepare(folder: string, mutant: FuzzMutant | null): URL {
   makeMutant({ edits: mutant?.edits ?? [] }, { folder, assertions: 'on' })
   const places = instrument(folder)
   console.log(`${places} places in the code are watched`)
@@ -88,7 +91,8 @@ async function runOne(target: Target, worker: URL, given: Arguments): Promise<re
   const corpus = [...ours, ...kept].map(({ bytes }) => bytes)
   const startMs = performance.now()
   const seconds = given.seconds / given.targets.length
-  const outcome = await runTarget({ worker, target, seed, seconds, inputs, corpus })
+  const findings = mutant === null ? FINDINGS_MAX : 1
+  const outcome = await runTarget({ worker, target, seed, seconds, inputs, findings, corpus })
   if (mutant === null) for (const input of outcome.kept) writeCase(join(folder, target.name), input)
   tell(target, outcome, corpus.length, performance.now() - startMs)
   for (const { verdict, input } of outcome.findings) {
@@ -101,11 +105,15 @@ async function runOne(target: Target, worker: URL, given: Arguments): Promise<re
   return outcome.findings
 }
 
+function named({ name }: Target): string {
+  return name.padEnd(NAME_COLUMNS)
+}
+
 function tell(target: Target, outcome: Outcome, corpus: number, ms: number): void {
   const { inputs, places, kept, findings } = outcome
   const rate = Math.round((1_000 * inputs) / ms)
   const found = `${kept.length} new to the ${corpus} of the corpus, ${findings.length} found`
-  console.log(`${target.name.padEnd(8)} ${inputs} inputs, ${rate} a second, ${places} places, ${found}`)
+  console.log(`${named(target)} ${inputs} inputs, ${rate} a second, ${places} places, ${found}`)
 }
 
 async function main(args: string[]): Promise<number> {
@@ -116,11 +124,17 @@ async function main(args: string[]): Promise<number> {
   }
   const { seed, mutant, targets } = given
   console.log(`seed ${seed}${mutant === null ? '' : `, ${mutant.name}: ${mutant.breaks}`}`)
-  const worker = prepare(mutant)
+  mkdirSync(CACHE, { recursive: true })
+  const folder = mkdtempSync(join(CACHE, 'quorate-fuzz-'))
   const findings: Finding[] = []
-  for (const target of targets) {
-    if (typeof target.missing === 'string') console.log(`${target.name.padEnd(8)} skipped: ${target.missing}`)
-    else findings.push(...(await runOne(target, worker, given)))
+  try {
+    const worker = prepare(folder, mutant)
+    for (const target of targets) {
+      if (typeof target.missing === 'string') console.log(`${named(target)} skipped: ${target.missing}`)
+      else findings.push(...(await runOne(target, worker, given)))
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
   if (mutant === null) return findings.length === 0 ? 0 : 1
   return findings.some(({ verdict }) => mutant.expected.test(`${verdict.kind}: ${verdict.what}`)) ? 0 : 1

@@ -22,6 +22,7 @@ export interface RunOptions {
   readonly seed: number
   readonly seconds: number
   readonly inputs: number
+  readonly findings: number
   readonly corpus: readonly Uint8Array[]
 }
 

@@ -3,6 +3,8 @@
  * with it, or never ends.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+// Before anything that it is to count.
+import './allocations.ts'
 import { Fuzzer } from './fuzzer.ts'
 import type { Outcome } from './fuzzer.ts'
 import { verdictOf } from './judge.ts'
@@ -17,6 +19,8 @@ export interface Task {
   readonly seed: number
   readonly seconds: number
   readonly inputs: number
+  /** How many findings end the run. */
+  readonly findings: number
   readonly corpus: readonly Uint8Array[]
   readonly shared: SharedArrayBuffer
   /** Of the engine; empty if there is none. */
@@ -26,7 +30,7 @@ export interface Task {
 /** What a thread says at its end. */
 export type Report = { readonly outcome: Outcome } | { readonly failure: string }
 
-async function run({ target: name, seed, seconds, inputs, corpus, shared, url }: Task): Promise<Report> {
+async function run({ target: name, seed, seconds, corpus, shared, url, ...limits }: Task): Promise<Report> {
   const target = TARGETS.find((one) => one.name === name)
   if (target === undefined) return { failure: `no target ${name}` }
   const head = new Int32Array(shared, 0, 2)
@@ -40,7 +44,7 @@ async function run({ target: name, seed, seconds, inputs, corpus, shared, url }:
   try {
     await target.start?.(url)
     const all = [...(await target.seeds()), ...corpus]
-    const outcome = await fuzzer.run(all, { untilMs: performance.now() + 1_000 * seconds, inputs })
+    const outcome = await fuzzer.run(all, { untilMs: performance.now() + 1_000 * seconds, ...limits })
     await target.stop?.()
     return { outcome }
   } catch (error) {

@@ -85,6 +85,9 @@ export const zooCfg: Target = {
       for (const notice of notices) promise(isOnOneLine(notice), `a notice with control characters: ${notice}`)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
+      const { message } = error
+      promise(isOnOneLine(message), `a message with control characters: ${message}`)
+      promise(!keepsSecrets(text) || !message.includes(SECRET), `a secret is in a message: ${message}`)
     }
   },
 }
