@@ -41,7 +41,7 @@ const ENGINES = [
   'test/{bench,connect-url,docs,lint}.test.ts',
   'test/dashboard/{engines,page}.test.ts',
   'test/cli/{ensemble-command,lock-program,program,terminal}.test.ts',
-  'test/{differential,engines,examples,fuzz,load,package,site}/**/*.test.ts',
+  'test/{differential,engines,examples,fuzz,hostile,load,package,site}/**/*.test.ts',
   'test/recipes/documented-errors.test.ts',
   'test/support/monitors.test.ts',
 ]

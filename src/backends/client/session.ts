@@ -118,7 +118,10 @@ class ClientSession implements Session, ConnectionOwner {
     const send = (call: Call): void => {
       this.#connection?.send(call.request, call.renews && this.#dialect.lease.areCallsPings)
     }
-    this.#calls = new ClientOutbox(calls, send, this.#dialect.inFlightMax)
+    const { answerMsMax = null } = options
+    const onLate = (): void => this.#violated(`no answer for ${answerMsMax ?? 0} ms, but to pings`)
+    const limit = answerMsMax === null ? null : { answerMsMax, onLate }
+    this.#calls = new ClientOutbox(calls, send, this.#dialect.inFlightMax, limit)
   }
 
   get id(): bigint {
@@ -379,13 +382,14 @@ class ClientSession implements Session, ConnectionOwner {
 
   #onConnectResponse(connection: Connection, response: ConnectResponse): void {
     if (this.#closing !== null) return
+    const oddity = this.#identity.oddityOf(response)
     if (this.#phase === 'attached') {
       this.#violated('a second answer to the connect request')
     } else if (response.timeOut <= 0) {
       if (this.#phase === 'opening') this.#drop('the server opened no session')
       else this.#expire()
-    } else if (!this.#identity.isMeant(response)) {
-      this.#violated('it attached another session')
+    } else if (oddity !== null) {
+      this.#violated(oddity)
     } else {
       this.#attach(connection, response)
     }
