@@ -2,6 +2,9 @@
  * A hostile server against the client of ZooKeeper's protocol: each call is rejected with an error of ours in time, the
  * process goes on with little memory, others in it are not held up, and a good server is used again.
  */
+import { createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { OpCode } from '../../src/backends/wire/codes.ts'
 import { embedded } from '../../src/backends/embedded/index.ts'
@@ -9,6 +12,7 @@ import type { Session } from '../../src/core/backend.ts'
 import { CoordinationError } from '../../src/core/errors.ts'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'
 import { bytesInUse } from '../backends/embedded/host/loop-monitor.ts'
+import { authority } from '../support/certificates.ts'
 import { HostileServer, attached, frame, greeting, jute } from './hostile-zookeeper.ts'
 import type { Play } from './hostile-zookeeper.ts'
 
@@ -247,4 +251,61 @@ describe('a server with a session that', () => {
     }
     await isServedOnceTamed()
   })
+})
+
+describe('a server that speaks TLS, or should, and', () => {
+  const ours = authority('ours')
+
+  async function listening(server: Server): Promise<number> {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return (server.address() as AddressInfo).port
+  }
+
+  it('never ends the handshake opens no session', async () => {
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => void sockets.push(socket.on('error', () => undefined)))
+    const port = await listening(silent)
+    const client = zookeeper(`127.0.0.1:${port}`, { tls: { ca: ours.certificate }, connectTimeoutMs: CONNECT_MS })
+    expect(await errorOf(client.open({ onError: () => undefined }))).toMatchObject({ code: 'CONNECTION_LOSS' })
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => silent.close(resolve))
+  })
+
+  it.each([
+    ['has the certificate of another host', ours.issue({ hosts: ['other.example'] })],
+    ['has one of another authority', authority('theirs').issue({ hosts: ['127.0.0.1'] })],
+    ['has one whose time is over', ours.issue({ hosts: ['127.0.0.1'], isExpired: true })],
+  ])('%s is not told who we are', async (_, { key, certificate: cert }) => {
+    let heardBytes = 0
+    const other = createTlsServer({ key, cert }, (socket) => {
+      socket.on('error', () => undefined).on('data', (chunk: Buffer) => (heardBytes += chunk.length))
+    })
+    other.on('tlsClientError', () => undefined)
+    const client = zookeeper(`127.0.0.1:${await listening(other)}`, {
+      tls: { ca: ours.certificate },
+      auth: [{ scheme: 'digest', auth: 'me:secret' }],
+      connectTimeoutMs: CONNECT_MS,
+    })
+    const error = await errorOf(client.open({ onError: () => undefined }))
+    expect(error).toMatchObject({ code: 'CONNECTION_LOSS', outcome: 'not-sent' })
+    expect([heardBytes, (error as Error).message.includes('secret')]).toEqual([0, false])
+    await new Promise((resolve) => other.close(resolve))
+  })
+})
+
+it('a server that redirects to very many others is not followed', async () => {
+  hostile.play = attached(({ reply }, { xid, op }) => {
+    if (op !== OpCode.getData) return
+    const lines = Array.from({ length: 5_000 }, (_, id) => `server.${id}=127.0.0.1:1:2:participant;127.0.0.1:3`)
+    const text = [...lines, 'version=100000001'].join('\n')
+    reply(xid, 1n, 0, Buffer.concat([jute(text), STAT]))
+  })
+  const client = zookeeper(`127.0.0.1:${hostile.port}`, { sessionTimeoutMs: SESSION_MS, ensembleTracker: true })
+  const session = await client.open({ onError: () => undefined })
+  expect(await errorOf(session.get('/a'))).toMatchObject({ value: {} })
+  hostile.tamedTo = good.clientPorts[0] ?? 0
+  hostile.hangUp()
+  const another = await client.open({ onError: () => undefined })
+  expect(await another.exists('/')).not.toBeNull()
+  await Promise.all([session.close(), another.close()])
 })
