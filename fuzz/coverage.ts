@@ -27,7 +27,7 @@ const BUCKETS = Uint8Array.from({ length: 256 }, (_, count) => {
   return count <= 127 ? 64 : 128
 })
 
-/** What a run has reached. */
+/** The places that a run has reached. */
 export class Coverage {
   readonly #counts = table()
   /** The same four at a time: most are 0. */

@@ -13,7 +13,7 @@ const US_PER_MS = 1_000
 
 /** A broken promise, or a limit that was passed. */
 export interface Verdict {
-  /** What kind: the error's name, `slow` or `large`. */
+  /** The error's name, `slow` or `large`. */
   readonly kind: string
   readonly what: string
 }

@@ -71,7 +71,7 @@ class Watch {
     this.#timer = setInterval(() => this.#look(), LOOK_MS)
   }
 
-  /** What is known of a run that was ended by its last input. */
+  /** The outcome of a run that was ended by its last input. */
   outcome(verdict: Verdict): Outcome {
     const finding: Finding = { verdict, input: Uint8Array.from(this.#bytes.subarray(0, this.#head[1] ?? 0)) }
     return { inputs: this.#head[0] ?? 0, places: 0, kept: [], findings: [finding] }

@@ -28,7 +28,7 @@ export interface Engine {
 export interface Target {
   /** Its name on the command line. */
   readonly name: string
-  /** What is read, for people. */
+  /** The things that are read, for people. */
   readonly reads: string
   readonly limits: InputLimits
   readonly mutators: readonly Mutator[]
@@ -64,10 +64,18 @@ export function promise(isKept: boolean, what: string): void {
   if (!isKept) throw new BrokenPromise(what)
 }
 
-/** What decoders that do no I/O need: all of it far below what would be noticed. */
+/** The limits of decoders that do no I/O: all of it far below what would be noticed. */
 export const PURE_LIMITS: InputLimits = Object.freeze({
   inputBytesMax: 4_096,
   cpuMsMax: 250,
   memoryBytesMax: 16 * 1024 * 1024,
   hangMsMax: 20_000,
+})
+
+/** The limits of sessions on a real engine. */
+export const ENGINE_LIMITS: InputLimits = Object.freeze({
+  inputBytesMax: 2_048,
+  cpuMsMax: 2_000,
+  memoryBytesMax: 96 * 1024 * 1024,
+  hangMsMax: 60_000,
 })

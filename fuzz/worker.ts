@@ -13,7 +13,7 @@ import { TARGETS } from './targets/all.ts'
 /** Numbers at the beginning of the shared memory: how many inputs have begun, and the length of this one. */
 export const SHARED_HEAD_BYTES = 8
 
-/** What a thread is given. */
+/** The work of a thread. */
 export interface Task {
   readonly target: string
   readonly seed: number
@@ -27,7 +27,7 @@ export interface Task {
   readonly url: string
 }
 
-/** What a thread says at its end. */
+/** Its answer, at its end. */
 export type Report = { readonly outcome: Outcome } | { readonly failure: string }
 
 async function run({ target: name, seed, seconds, corpus, shared, url, ...limits }: Task): Promise<Report> {

@@ -138,6 +138,7 @@ const OPERATE: Section = {
         guide('Observe', 'observe'),
         ['Security', 'SECURITY.md'],
         ['ZooKeeper\'s published weaknesses', 'docs/zookeeper-cves.md'],
+        ['Hostile peers', 'docs/hostile-peers.md'],
       ],
     },
   ],

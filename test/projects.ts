@@ -52,7 +52,9 @@ const HOSTS = [
   'test/{cli,dashboard,frameworks}/**/*.test.ts',
   'test/observe/operations.test.ts',
 ]
-const REPOSITORY = ['test/{architecture,closing-line-reporter,guarantees,import-circles,tidy,zookeeper-cves}.test.ts']
+const REPOSITORY = [
+  'test/{architecture,closing-line-reporter,guarantees,hostile-peers,import-circles,tidy,zookeeper-cves}.test.ts',
+]
 const CONFORMANCE = ['test/testing/{conformance,recipe-conformance,*-bites}.test.ts']
 const POLYGLOT = ['test/polyglot/**/*.test.ts']
 const SIMULATION = [

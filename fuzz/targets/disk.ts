@@ -129,7 +129,8 @@ async function goesOn(files: LossyFileSystem, storage: FileStorage, found: Read)
   await again.close()
   promise(next !== null, 'what a start has read and gone on with is damaged at the next start')
   if (next === null) return
-  promise(lastOf(next) === zxid, `${hex(zxid)} was acknowledged, and the last at the next start is ${hex(lastOf(next))}`)
+  const is = lastOf(next)
+  promise(is === zxid, `${hex(zxid)} was acknowledged, and the last at the next start is ${hex(is)}`)
   const { acceptedEpoch, currentEpoch, votes } = found
   const promises = { acceptedEpoch: next.acceptedEpoch, currentEpoch: next.currentEpoch, votes: next.votes }
   promise(isDeepStrictEqual(promises, { acceptedEpoch, currentEpoch, votes }), 'a promise is another one')

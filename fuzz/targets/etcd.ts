@@ -1,5 +1,5 @@
 /**
- * What an etcd holds and answers.
+ * The content and the answers of an etcd.
  *
  * Input     for `etcd-answers`: the number of the form, then its bytes. For `etcd`: what strangers do to keys: the
  *           number of the key, whether it goes, and a value.
@@ -19,7 +19,7 @@ import type { Session } from '../../src/core/backend.ts'
 import { etcdMissing, startEtcd } from '../../test/engines/etcd.ts'
 import { isOfTheEngine } from '../judge.ts'
 import { BYTE_MUTATORS, textMutators } from '../mutators.ts'
-import { PURE_LIMITS, promise } from '../target.ts'
+import { ENGINE_LIMITS, PURE_LIMITS, promise } from '../target.ts'
 import type { Target } from '../target.ts'
 import type { Form } from './form.ts'
 import { InputReader, lengthy } from './records.ts'
@@ -79,7 +79,10 @@ function messageTextOf(bytes: Uint8Array): string {
 
 const FORMS: readonly Form[] = [
   answers('the answer to a transaction', Methods.txn.response, [
-    { header: HEADER, succeeded: true, responses: [{ range: { kvs: [PAIR], count: 1n } }, { txn: { succeeded: true } }] },
+    {
+      ...{ header: HEADER, succeeded: true },
+      responses: [{ range: { kvs: [PAIR], count: 1n } }, { txn: { succeeded: true } }],
+    },
     { header: HEADER, succeeded: false, responses: [] },
   ]),
   answers('news of a watch', Methods.watch.response, [
@@ -130,7 +133,8 @@ const KEYS = [
   ...['nodes/2/a/', 'nodes/9/a', 'nodes/x', 'nodes/1/\xff', 'sessions/x', 'sessions/ffffffffffffffff', 'x'],
 ]
 const VALUES = [
-  ...['', 'x', '0', '-1', 'NaN', '9'.repeat(60), `${LINE} 0 0 0 0\n`, `${LINE} 9999999999 0 0 0\n`, `${LINE} 0 0 0 1\n`],
+  ...['', 'x', '0', '-1', 'NaN', '9'.repeat(60)],
+  ...[`${LINE} 0 0 0 0\n`, `${LINE} 9999999999 0 0 0\n`, `${LINE} 0 0 0 1\n`],
   ...['quorate1 ephemeral 0 0 0 0\n', `${LINE} 0 ${'9'.repeat(40)} 0 0\n`, '\xff\xfe'],
 ]
 const ACTS_MAX = 6
@@ -153,7 +157,7 @@ function open(prefix: string, reported: unknown[]): Promise<Session> {
 export const etcd: Target = {
   name: 'etcd',
   reads: 'keys of a real etcd that strangers have written',
-  limits: { ...PURE_LIMITS, inputBytesMax: 2_048, cpuMsMax: 2_000, memoryBytesMax: 96 * 1024 * 1024, hangMsMax: 60_000 },
+  limits: ENGINE_LIMITS,
   mutators: [...BYTE_MUTATORS, ...textMutators(VALUES)],
   isPure: false,
   missing: etcdMissing,

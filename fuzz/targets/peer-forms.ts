@@ -38,8 +38,7 @@ function link(role: Role, isOurs: boolean, samples: fc.Arbitrary<Packet>): Form 
   return {
     name: `packets of a ${role === 'leader' ? 'learner' : 'leader'}${isOurs ? ' of ours' : ''}`,
     seeds: () => {
-      const { here, there } = ends(role, isOurs)
-      void here
+      const { there } = ends(role, isOurs)
       const packets = fc.sample(samples, SAMPLES)
       const each = packets.map((packet) => Uint8Array.of(64, ...Buffer.concat([...there.encode(packet)])))
       return [...each, Uint8Array.of(5, ...Buffer.concat(packets.flatMap((packet) => [...there.encode(packet)])))]
@@ -115,7 +114,10 @@ const BODIES: readonly TxnBody[] = [
   { type: OpCode.createSession, body: { timeOut: 4_000, passwd: new Uint8Array(16) } },
   { type: OpCode.closeSession, body: { paths2Delete: ['/a', '/b'] } },
   { type: OpCode.error, body: { err: -101 } },
-  { type: OpCode.multi, body: [{ type: OpCode.delete, body: { path: '/a' } }, { type: OpCode.error, body: { err: 0 } }] },
+  {
+    type: OpCode.multi,
+    body: [{ type: OpCode.delete, body: { path: '/a' } }, { type: OpCode.error, body: { err: 0 } }],
+  },
 ]
 
 const transactions = (): Uint8Array[] => BODIES.map((txn, index) => {

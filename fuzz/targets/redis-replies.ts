@@ -1,5 +1,5 @@
 /**
- * What a Redis answers: to scripts of ours, from keys that anybody can write.
+ * The answers of a Redis: to scripts of ours, from keys that anybody can write.
  *
  * Input     an answer, nested: 0 a text, 1 bytes, 2 a number, 3 nothing, 4 a list.
  * Promises  it is read as the types of the contract, with stats that a node can have, or refused as

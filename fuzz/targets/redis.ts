@@ -9,7 +9,7 @@ import { redis as redisBackend } from '../../src/backends/redis/index.ts'
 import type { Session } from '../../src/core/backend.ts'
 import { redisMissing, sessionText, startRedis } from '../../test/engines/redis.ts'
 import { BYTE_MUTATORS } from '../mutators.ts'
-import { PURE_LIMITS } from '../target.ts'
+import { ENGINE_LIMITS } from '../target.ts'
 import type { Target } from '../target.ts'
 import { InputReader, lengthy } from './records.ts'
 import { callsOf, judgeCalls, prepare } from './stranger-judge.ts'
@@ -39,8 +39,10 @@ const SEEDS: readonly (readonly [key: string, kind: (typeof KINDS)[number], fiel
   ['meta', 'gone', '', ''],
 ]
 
-async function act(admin: Redis, key: string, kind: (typeof KINDS)[number], field: string, value: Buffer): Promise<void> {
-  const steps: Record<(typeof KINDS)[number], () => Promise<unknown>> = {
+type Kind = (typeof KINDS)[number]
+
+async function act(admin: Redis, key: string, kind: Kind, field: string, value: Buffer): Promise<void> {
+  const steps: Record<Kind, () => Promise<unknown>> = {
     string: () => admin.set(key, value),
     list: () => admin.lpush(key, value),
     hash: () => admin.hset(key, field, value),
@@ -70,7 +72,7 @@ async function open(namespace: string, reported: unknown[]): Promise<Session> {
 export const redis: Target = {
   name: 'redis',
   reads: 'keys of a real Redis that strangers have written',
-  limits: { ...PURE_LIMITS, inputBytesMax: 2_048, cpuMsMax: 2_000, memoryBytesMax: 96 * 1024 * 1024, hangMsMax: 60_000 },
+  limits: ENGINE_LIMITS,
   mutators: BYTE_MUTATORS,
   isPure: false,
   missing: redisMissing,

@@ -27,7 +27,8 @@ const NOT_RUN = new Set(['connect', 'redo', 'import', 'reconfig'])
 
 const OWN = [
   ...COMMAND_NAMES,
-  ...['-e', '-s', '-w', '-v', '-t', '-R', '--json', '--help', '-file', '-members', '/a/b', '/', '"a b"', 'world:anyone:cdrwa'],
+  ...['-e', '-s', '-w', '-v', '-t', '-R', '--json', '--help', '-file', '-members'],
+  ...['/a/b', '/', '"a b"', 'world:anyone:cdrwa'],
   ...['zookeeper://', 'zookeepers://', 'etcd://', 'etcds://', 'redis://', 'rediss://', 'embedded:', '?servers=3'],
   ...[`user:${SECRET}@`, 'host:2181', 'host1:2181,host2:2182/chroot', '?namespace=x', '[::1]:2181', '%zz'],
 ]

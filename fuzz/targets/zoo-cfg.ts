@@ -40,10 +40,15 @@ syncLimit=5
 admin.enableServer=false
 maxClientCnxns=60
 `
+const THREE = `server.1=127.0.0.1:2888:3888:participant;2181
+server.2=host:2889:3889
+server.3=[::1]:2890:3890:observer
+`
+const DYNAMIC = 'server.1=a:1:2:participant;3\nserver.2=b:1:2;0.0.0.0:3\nversion=1\n'
 const SEEDS = [
   PLAIN,
-  `${PLAIN}server.1=127.0.0.1:2888:3888:participant;2181\nserver.2=host:2889:3889\nserver.3=[::1]:2890:3890:observer\n`,
-  `${PLAIN}dynamicConfigFile=${DYNAMIC_FILE}\n${BORDER}server.1=a:1:2:participant;3\nserver.2=b:1:2;0.0.0.0:3\nversion=1\n`,
+  PLAIN + THREE,
+  `${PLAIN}dynamicConfigFile=${DYNAMIC_FILE}\n${BORDER}${DYNAMIC}`,
   `${PLAIN}DigestAuthenticationProvider.superDigest=super:${SECRET}\nquorate.insecure=true\n`,
   `secureClientPort=2281\nssl.keyStore.location=/k.p12\nssl.keyStore.password=${SECRET}\nssl.clientAuth=need\n`,
 ]
@@ -80,7 +85,8 @@ export const zooCfg: Target = {
         const server = parseServerLine(line, `server.${id}`)
         const [, written = ''] = serverLineText(Number(id), server).split(/=(.*)/s)
         const again = parseServerLine(written, `server.${id}`)
-        promise(isDeepStrictEqual({ ...again, client: null }, { ...server, client: null }), `${line} is read as another`)
+        const isSame = isDeepStrictEqual({ ...again, client: null }, { ...server, client: null })
+        promise(isSame, `${line} is read as another`)
       }
       for (const notice of notices) promise(isOnOneLine(notice), `a notice with control characters: ${notice}`)
     } catch (error) {

@@ -1,4 +1,4 @@
-/** What the fuzzer has found, and its valid inputs: each keeps the promises of its target. */
+/** The findings of the fuzzer, and its valid inputs: each keeps the promises of its target. */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -16,7 +16,8 @@ it('each folder of the corpus is that of a target', () => {
 
 describe.each(TARGETS)('the target $name', (target) => {
   const reason = target.missing ?? null
-  it.skipIf(reason !== null)(`keeps its promises on all known inputs${reason === null ? '' : ` (${reason})`}`, async () => {
+  const because = reason === null ? '' : ` (${reason})`
+  it.skipIf(reason !== null)(`keeps its promises on all known inputs${because}`, async () => {
     const seeds = (await target.seeds()).map((bytes, index) => ({ name: `seed ${index}`, bytes }))
     expect(seeds.length).toBeGreaterThan(0)
     const engine = await target.engine?.()

@@ -67,8 +67,10 @@ afterEach(async () => {
   expect(neighbourMs).toBeLessThan(NEIGHBOUR_MS_MAX)
 })
 
-const backend = () => zookeeper(`127.0.0.1:${hostile.port}`, { sessionTimeoutMs: SESSION_MS, connectTimeoutMs: CONNECT_MS })
-const open = (): Promise<Session> => backend().open({ onError: (error) => void reported.push(error) })
+function open(): Promise<Session> {
+  const options = { sessionTimeoutMs: SESSION_MS, connectTimeoutMs: CONNECT_MS }
+  return zookeeper(`127.0.0.1:${hostile.port}`, options).open({ onError: (error) => void reported.push(error) })
+}
 
 /** The error of a call, which ends in time. */
 async function errorOf(call: Promise<unknown>): Promise<unknown> {

@@ -6,8 +6,6 @@
  * Model     once connected, each listener for the socket's data is called within a guard. An error ends the socket with
  *           that reason, as a reset would, and nothing more is read from it.
  */
-import type { RedisConnection } from './driver.ts'
-
 type Listener = (...args: unknown[]) => unknown
 
 /** A socket, as far as it is used. */
@@ -19,7 +17,7 @@ interface Stream {
 }
 
 /** Guards a connection that is not connected yet; one that has no socket, as in ioredis-mock, stays as it is. */
-export function guardReplies(connection: RedisConnection): void {
+export function guardReplies(connection: { on(event: 'connect', listener: () => void): unknown }): void {
   connection.on('connect', () => {
     const stream = streamOf(connection)
     if (stream === null) return
@@ -32,7 +30,8 @@ export function guardReplies(connection: RedisConnection): void {
           listener.apply(stream, args)
         } catch (error) {
           isBroken = true
-          stream.destroy(new Error(`its answer is none of Redis: ${error instanceof Error ? error.message : 'unreadable'}`))
+          const what = error instanceof Error ? error.message : 'unreadable'
+          stream.destroy(new Error(`its answer is none of Redis: ${what}`))
         }
       })
     }
