@@ -26,7 +26,8 @@ const ALL = ['test/**/*.test.ts']
 
 const ENGINES = [
   'test/backends/client-processes.test.ts',
-  'test/backends/embedded/{conformance,conformance-disk,recipe-faults,server-process,take-turns,watch-limit}.test.ts',
+  'test/backends/embedded/{conformance,conformance-disk,conformance-processes,recipe-faults}.test.ts',
+  'test/backends/embedded/{server-process,take-turns,watch-limit}.test.ts',
   'test/backends/embedded/{killed,reconfig,tls}-processes.test.ts',
   'test/backends/embedded/{full-disk,mixed-ensemble,processes,rolling-restart,small-disk}.test.ts',
   'test/backends/embedded/host/admin/reference-words.test.ts',

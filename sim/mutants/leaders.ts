@@ -114,6 +114,6 @@ export const LEADER_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'churn',
     workload: 'leaders',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 4 },
   },
 ]

@@ -37,6 +37,6 @@ export const TRANSACTION_MUTANTS: readonly Mutant[] = [
     }],
     workload: 'transactions',
     profile: 'ebb',
-    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 2 },
+    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 6 },
   },
 ]

@@ -6,6 +6,8 @@
  */
 import { createConnection, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import type { ConnectionOptions, TlsOptions } from 'node:tls'
 import { OpCode } from '../../src/backends/wire/codes.ts'
 import { ClientWire } from '../../src/backends/wire/wire.ts'
 
@@ -23,8 +25,15 @@ interface Pair {
   sessionId: bigint
 }
 
+/** TLS at both sides of a proxy, which ends it: it has to see what passes. */
+export interface ProxyTls {
+  readonly toClients: TlsOptions
+  readonly toServers: ConnectionOptions
+}
+
 /** The state that the proxies of one ensemble share. */
 interface Knowledge {
+  readonly tls: ProxyTls | null
   readonly isolated: Set<bigint>
   readonly deaf: Set<bigint>
   readonly passwords: Map<bigint, Uint8Array>
@@ -42,10 +51,12 @@ export class Proxy {
   constructor(target: number, knowledge: Knowledge) {
     this.target = target
     this.#knowledge = knowledge
-    this.#server = createServer((client) => {
+    const onClient = (client: Socket): void => {
       if (this.#isDown) client.destroy()
-      else this.#relay(client, createConnection({ port: target, host: '127.0.0.1' }))
-    })
+      else this.#relay(client, dial(target, knowledge.tls))
+    }
+    const { tls } = knowledge
+    this.#server = tls === null ? createServer(onClient) : createTlsServer(tls.toClients, onClient)
   }
 
   /** The port that it listens on, on 127.0.0.1. */
@@ -129,8 +140,8 @@ export class Proxies {
   readonly all: readonly Proxy[]
   readonly #knowledge: Knowledge
 
-  constructor(targets: readonly number[]) {
-    const knowledge = { isolated: new Set<bigint>(), deaf: new Set<bigint>(), passwords: new Map<bigint, Uint8Array>() }
+  constructor(targets: readonly number[], tls: ProxyTls | null = null) {
+    const knowledge: Knowledge = { tls, isolated: new Set(), deaf: new Set(), passwords: new Map() }
     this.#knowledge = knowledge
     this.all = targets.map((target) => new Proxy(target, knowledge))
   }
@@ -176,7 +187,7 @@ export class Proxies {
     const passwd = this.#knowledge.passwords.get(sessionId)
     if (passwd === undefined) throw new Error(`no session 0x${sessionId.toString(16)} has passed by`)
     this.isolate(sessionId)
-    await closeSession(this.all[0]?.target ?? 0, sessionId, passwd)
+    await closeSession(dial(this.all[0]?.target ?? 0, this.#knowledge.tls), sessionId, passwd)
     this.admit(sessionId)
   }
 
@@ -186,18 +197,22 @@ export class Proxies {
 }
 
 /** Starts proxies in front of ports of this machine. */
-export async function startProxies(targets: readonly number[]): Promise<Proxies> {
-  const proxies = new Proxies(targets)
+export async function startProxies(targets: readonly number[], tls?: ProxyTls): Promise<Proxies> {
+  const proxies = new Proxies(targets, tls)
   await proxies.start()
   return proxies
 }
 
+function dial(port: number, tls: ProxyTls | null): Socket {
+  const address = { port, host: '127.0.0.1' }
+  return tls === null ? createConnection(address) : connectTls({ ...tls.toServers, ...address })
+}
+
 /** Resolves when the server has answered, or has hung up, as it does when there is no such session. */
-function closeSession(port: number, sessionId: bigint, passwd: Uint8Array): Promise<void> {
+function closeSession(socket: Socket, sessionId: bigint, passwd: Uint8Array): Promise<void> {
   const wire = new ClientWire()
   const request = { protocolVersion: 0, lastZxidSeen: 0n, timeOut: 10_000, sessionId, passwd, readOnly: false }
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ port, host: '127.0.0.1' })
     socket.write(wire.encode({ kind: 'connect', request }))
     socket.write(wire.encode({ kind: 'request', request: { xid: 1, op: OpCode.closeSession, body: null } }))
     socket.resume()

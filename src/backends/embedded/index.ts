@@ -10,7 +10,7 @@ import type { MemberOptions } from './member-options.ts'
 import { NODE_PARTS } from './node-parts.ts'
 import type { EmbeddedOptions } from './options.ts'
 
-export { Ensemble } from './ensemble.ts'
+export type { Ensemble } from './ensemble.ts'
 export type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
 export type { EnsembleSession } from './session-list.ts'
 export type { HostEvent } from './host/host.ts'

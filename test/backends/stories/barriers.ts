@@ -116,6 +116,8 @@ async function isOpen(gate: CountDownLatch): Promise<boolean> {
 const DOUBLE = '/story/double'
 const MEMBERS = 2
 const WORK_MS = 5
+/** How long the node of a try that failed may stay: its removal goes on as long as its session lives. */
+const LEFT_OVER_MS = 4_000
 
 interface DoubleSaid extends Span {
   /** `tries`: it begins to enter, at `fromMs`. `in`: from that call to its end. `left`: likewise of the leaving. */
@@ -149,14 +151,16 @@ export const DOUBLE_BARRIER = part<DoubleSaid>('DoubleBarrier opens a round when
   broken: ({ said }) => [...alone(said), ...leftBefore(said)],
 })
 
-/** Those who came in while nobody else was on the way in. The node of a try that failed may stay for some time. */
+/** Those who came in while nobody else was on the way in, nor had a node of a try that failed. */
 function alone(said: readonly Said<DoubleSaid>[]): string[] {
+  const tries = said.flatMap((one, index) => {
+    if (one.type !== 'tries') return []
+    const next = said.slice(index + 1).find(({ who, type }) => who === one.who && type !== 'left')
+    const hasFailed = next?.type !== 'in'
+    return [{ who: one.who, fromMs: one.fromMs, toMs: (next?.toMs ?? Infinity) + (hasFailed ? LEFT_OVER_MS : 0) }]
+  })
   return said.filter(({ type }) => type === 'in').flatMap(({ who, fromMs, toMs }) => {
-    const isMet = said.some((one, index) => {
-      if (one.type !== 'tries' || one.who === who || one.fromMs > toMs) return false
-      const next = said.slice(index + 1).find((later) => later.who === one.who && later.type !== 'left')
-      return next === undefined || next.toMs >= fromMs
-    })
+    const isMet = tries.some((one) => one.who !== who && one.fromMs <= toMs && one.toMs >= fromMs)
     return isMet ? [] : [`${who} came in alone, between ${fromMs} and ${toMs}`]
   })
 }
