@@ -44,7 +44,7 @@ export function instrumented(text: string, first: number): { readonly text: stri
   const counter = (): string => `__reached[${first + count++}]++`
   const around = (node: ts.Node, open: string, close: string): void => {
     insertions.push({ at: node.getStart(), text: open, isEnd: false })
-    visitChildren(node)
+    visit(node)
     insertions.push({ at: node.getEnd(), text: close, isEnd: true })
   }
   const expression = (node: ts.Expression): void => around(node, `(${counter()}, `, ')')
