@@ -32,7 +32,7 @@ function countFromNowOn(): void {
     Object.defineProperty(globalThis, name, { value: counted, writable: true, configurable: true })
   }
   for (const name of ['alloc', 'allocUnsafe', 'allocUnsafeSlow'] as const) {
-    const original = Buffer[name]
+    const original = Buffer[name].bind(Buffer)
     Object.defineProperty(Buffer, name, {
       value: (length: number, ...rest: []) => {
         count(length)

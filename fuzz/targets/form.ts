@@ -2,9 +2,9 @@
 export interface Form {
   readonly name: string
   /** Valid bytes, always the same. */
-  seeds(): readonly Uint8Array[]
+  readonly seeds: () => readonly Uint8Array[]
   /** Reads bytes. @throws CoordinationError `PROTOCOL_VIOLATION` alone */
-  read(bytes: Uint8Array): unknown
+  readonly read: (bytes: Uint8Array) => unknown
   /** Writes what was read; null if this value has no bytes of its own. */
-  write?(value: unknown): Uint8Array | null
+  readonly write?: (value: unknown) => Uint8Array | null
 }

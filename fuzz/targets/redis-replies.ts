@@ -51,7 +51,7 @@ function inputOf(answer: unknown): Uint8Array {
   return Uint8Array.of(4, answer.length, ...Buffer.concat(answer.map(inputOf)))
 }
 
-/** What is read of a reply, one after the other: the first may be refused, and the others not. */
+/** The readers of a reply, one after the other: the first may refuse it, and the others not. */
 const READS: readonly ((reply: Reply) => unknown)[] = [
   (reply) => statOf(reply, '/a'),
   (reply) => dataOf(reply, '/a'),

@@ -98,7 +98,7 @@ export const redis: Target = {
     await prepare(session)
     const reader = new InputReader(input)
     for (let acts = 0; acts < ACTS_MAX && !reader.isAtEnd; acts++) {
-      const [key = 0, kind = 0, field = 0] = [reader.byte(), reader.byte(), reader.byte()]
+      const [key, kind, field] = [reader.byte(), reader.byte(), reader.byte()]
       const name = (KEYS[key % KEYS.length] ?? '').replace('SID', sessionText(session.id))
       const [what = 'gone', part = ''] = [KINDS[kind % KINDS.length], FIELDS[field % FIELDS.length]]
       await act(admin, `{${namespace}}:${name}`, what, part, reader.value())
