@@ -140,6 +140,7 @@ const OPERATE: Section = {
         ['Security', 'SECURITY.md'],
         ['Claims and their tests', 'docs/security.md'],
         ['ZooKeeper\'s published weaknesses', 'docs/zookeeper-cves.md'],
+        ['Hostile peers', 'docs/hostile-peers.md'],
       ],
     },
   ],

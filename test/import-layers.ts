@@ -76,6 +76,11 @@ export const LAYERS: readonly Layer[] = [
     to: ['chaos/', 'sim/checks/registers.ts', 'sim/mutants/', 'src/', 'test/engines/'],
   },
   {
+    from: 'fuzz/',
+    holds: 'inputs that nobody means well with, for all that reads them',
+    to: ['fuzz/', 'sim/mutants/', 'src/', 'test/backends/', 'test/differential/', 'test/engines/'],
+  },
+  {
     from: 'src/testing/simulation/',
     holds: 'the simulated world',
     to: ['src/testing/', ...SIMULATED],

@@ -42,7 +42,7 @@ const ENGINES = [
   'test/{bench,connect-url,docs,lint}.test.ts',
   'test/dashboard/{engines,page}.test.ts',
   'test/cli/{ensemble-command,lock-program,program,terminal}.test.ts',
-  'test/{differential,engines,examples,load,package,site}/**/*.test.ts',
+  'test/{differential,engines,examples,fuzz,hostile,load,package,site}/**/*.test.ts',
   'test/recipes/documented-errors.test.ts',
   'test/support/monitors.test.ts',
 ]
@@ -53,7 +53,9 @@ const HOSTS = [
   'test/{cli,dashboard,frameworks}/**/*.test.ts',
   'test/observe/operations.test.ts',
 ]
-const REPOSITORY = ['test/{architecture,closing-line-reporter,guarantees,import-circles,tidy,zookeeper-cves}.test.ts']
+const REPOSITORY = [
+  'test/{architecture,closing-line-reporter,guarantees,hostile-peers,import-circles,tidy,zookeeper-cves}.test.ts',
+]
 const CONFORMANCE = ['test/testing/{conformance,recipe-conformance,*-bites}.test.ts']
 const POLYGLOT = ['test/polyglot/**/*.test.ts']
 const SIMULATION = [

@@ -223,6 +223,16 @@ export function readZooCfg(
   file: string,
   readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
 ): ZooCfg {
+  try {
+    const cfg = read(text, file, readFile)
+    return { ...cfg, notices: cfg.notices.map(oneLine) }
+  } catch (error) {
+    // Values stand in messages, and JSON leaves DEL and the control characters after it as they are.
+    throw error instanceof Failure ? new Failure(oneLine(error.message)) : error
+  }
+}
+
+function read(text: string, file: string, readFile: (path: string) => string): ZooCfg {
   const entries = new Map<string, Property>()
   const notices: string[] = []
   const unknown: string[] = []
@@ -233,7 +243,7 @@ export function readZooCfg(
     const known = keyOf(key)
     if (known === undefined) {
       unknown.push(key)
-      notices.push(`${file}:${line}: unknown key ${oneLine(key)}: ignored${hint(key, KEY_NAMES)}`)
+      notices.push(`${file}:${line}: unknown key ${key}: ignored${hint(key, KEY_NAMES)}`)
       continue
     }
     const must = known.check(value)
@@ -250,7 +260,7 @@ export function readZooCfg(
   }
   if (entries.size === 0 && unknown.length > 0) {
     const [first = ''] = unknown
-    throw new Failure(`${file} is no configuration of ZooKeeper: no key in it is known; the first is ${oneLine(first)}`)
+    throw new Failure(`${file} is no configuration of ZooKeeper: no key in it is known; the first is ${first}`)
   }
   notices.push(...takeDynamic(entries, file, readFile))
   const settings = settingsOf(entries, file)
@@ -288,7 +298,7 @@ function takeDynamic(entries: Map<string, Property>, file: string, readFile: (pa
     refuseMissing(property, pointer.value)
     const { key, line } = property
     if (!MEMBER.test(key)) {
-      throw new Failure(`${pointer.value}:${line}: a dynamic configuration has server.N lines, not ${oneLine(key)}`)
+      throw new Failure(`${pointer.value}:${line}: a dynamic configuration has server.N lines, not ${key}`)
     }
     checkMember(property, pointer.value)
     entries.set(key, property)

@@ -435,6 +435,7 @@ describe('the shell', () => {
     expect(await complete('get /nowhere/x', client)).toEqual([[], '/nowhere/x'])
     expect(await complete('locks w', client)).toEqual([['who '], 'w'])
     expect(await complete('get /tab', null)).toEqual([[], '/tab'])
+    for (const name of ['constructor', '__proto__']) expect(await complete(`${name} `, client)).toEqual([[], ''])
   })
 })
 

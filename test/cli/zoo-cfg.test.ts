@@ -130,6 +130,16 @@ reconfigEnabled=true
     expect(readZooCfg('4lw.commands.whitelist=', FILE)).toMatchObject({ fourLetterWords: [], notices: [] })
   })
 
+  it('shows control characters of values in its messages, and passes none on', () => {
+    const { notices } = readZooCfg('4lw.commands.whitelist=a\\n\u009b2J\nadmin.enableServer=\u007f', FILE)
+    expect(notices).toEqual([
+      'conf/zoo.cfg:1: 4lw.commands.whitelist: this server has no a\\n\\x9b2J',
+      'conf/zoo.cfg:2: admin.enableServer: "\\x7f" is not true, so it is off',
+    ])
+    expect(() => readZooCfg('tickTime=\u009b2J', FILE)).toThrow('conf/zoo.cfg:1: tickTime must be a whole number from')
+    expect(() => readZooCfg('tickTime=\u009b2J', FILE)).toThrow('got "\\x9b2J"')
+  })
+
   it('bounds session time-outs by 2 and 20 ticks, as -1 does', () => {
     expect(readZooCfg('tickTime=500\nminSessionTimeout=-1\nmaxSessionTimeout=-1', FILE)).toMatchObject({
       minSessionTimeoutMs: 1_000,

@@ -58,6 +58,11 @@ export function compileSimulationInto(folder: string): void {
   for (const name of ['src', 'sim']) compile(name, join(folder, name))
 }
 
+/** Puts the fuzzer and all that it stands on into a folder. */
+export function compileFuzzerInto(folder: string): void {
+  for (const name of ['src', 'sim', 'fuzz', 'chaos', 'test']) compile(name, join(folder, name))
+}
+
 function sourcesIn(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
 }

@@ -46,6 +46,8 @@ const REQUEST_HEADER_BYTES = 8
 const UTF8_BYTES_MAX = 3
 /** More than the numbers, flags and lengths of a part take, or those of an entry of its list; the header is in it. */
 const FIXED_BYTES_MAX = 64
+/** How much of an odd name is told. */
+const SHOWN_CHARS_MAX = 40
 
 /** Stands for a time that is not known. */
 const UNDATED_MS = 0
@@ -237,9 +239,15 @@ export function readStat({ stat }: { readonly stat: Stat }): Stat {
   return stat
 }
 
-/** Reads the reply to a children read; the names are sorted, since servers give them in no particular order. */
+/**
+ * Reads the reply to a children read; the names are sorted, since servers give them in no particular order.
+ *
+ * @throws CoordinationError `PROTOCOL_VIOLATION` for what no node is named: it would lead elsewhere as part of a path
+ */
 export function readChildren({ children, stat }: ReplyBodies[typeof OpCode.getChildren2]): Children {
-  return { names: [...children].sort(), stat }
+  const odd = children.find((name) => name.includes('/') || name === '' || name === '.' || name === '..')
+  if (odd === undefined) return { names: [...children].sort(), stat }
+  throw unlikely(`it lists ${JSON.stringify(odd.slice(0, SHOWN_CHARS_MAX))} as the name of a child`)
 }
 
 /** Reads the reply to a delete or a sync, which has no body. */
@@ -260,6 +268,12 @@ export function readResults(
   zxid: bigint,
   sessionId: bigint,
 ): OperationResult[] {
+  const isAsked = results.length === operations.length && results.every(({ op }, index) => {
+    return RESULT_TYPES.get(op) === operations[index]?.type
+  })
+  if (!isAsked && results.every(({ op }) => op !== OpCode.error)) {
+    throw unlikely(`it answers a multi of ${operations.length} operations with ${results.length} other results`)
+  }
   return results.map((result, index): OperationResult => {
     switch (result.op) {
       case OpCode.create2:
@@ -279,9 +293,22 @@ export function readResults(
       case OpCode.check:
         return { type: 'check' }
       case OpCode.error:
-        throw new CoordinationError('PROTOCOL_VIOLATION', 'a multi that succeeded in part', { outcome: 'corrupt' })
+        throw unlikely('a multi has succeeded in part')
     }
   })
+}
+
+/** The operation that a result belongs to. */
+const RESULT_TYPES: ReadonlyMap<number, Operation['type']> = new Map([
+  ...[OpCode.create, OpCode.create2, OpCode.createContainer, OpCode.createTTL].map((op) => [op, 'create'] as const),
+  [OpCode.setData, 'set'],
+  [OpCode.delete, 'delete'],
+  [OpCode.check, 'check'],
+])
+
+/** The error for an answer that no server gives which means well. */
+function unlikely(what: string): CoordinationError {
+  return new CoordinationError('PROTOCOL_VIOLATION', `the server broke the protocol: ${what}`, { outcome: 'corrupt' })
 }
 
 /**

@@ -10,11 +10,16 @@ import type { ConnectRequest, ConnectResponse } from '../wire/records.ts'
 /** Length of a session's password in bytes; all zero while there is none. */
 const PASSWD_BYTES = 16
 const NO_PASSWD = new Uint8Array(PASSWD_BYTES)
+/** Longest password that a server may give, in bytes: it is sent again with each connection. */
+const PASSWORD_BYTES_MAX = 1_024
+/** Longest time-out that a server may give to who has asked for less, in milliseconds. */
+const TIMEOUT_MS_MAX = 3_600_000
 
 /** The identity of one session. */
 export class ClientIdentity {
   #id = 0n
   #passwd: Uint8Array = NO_PASSWD
+  readonly #askedMs: number
   #timeoutMs: number
   #lastZxidSeen = 0n
   /** No server with a majority knows of it. */
@@ -26,6 +31,7 @@ export class ClientIdentity {
    * @param timeoutMs - the time-out to ask for
    */
   constructor(timeoutMs: number) {
+    this.#askedMs = timeoutMs
     this.#timeoutMs = timeoutMs
   }
 
@@ -56,9 +62,16 @@ export class ClientIdentity {
     return { protocolVersion: 0, ...seen, sessionId, passwd, readOnly }
   }
 
-  /** Whether a server's answer is about this session. */
-  isMeant({ sessionId }: ConnectResponse): boolean {
-    return this.#isProvisional || sessionId === this.#id
+  /**
+   * The oddity in a server's answer that the session cannot go on with; null if there is none. With a time-out of weeks
+   * nobody would notice that the server is silent, or that the session has ended.
+   */
+  oddityOf({ sessionId, timeOut, passwd }: ConnectResponse): string | null {
+    if (!this.#isProvisional && sessionId !== this.#id) return 'it attached another session'
+    const longestMs = Math.max(this.#askedMs, TIMEOUT_MS_MAX)
+    if (timeOut > longestMs) return `it gave a session time-out of ${timeOut} ms, ${longestMs} at most`
+    const bytes = passwd?.length ?? 0
+    return bytes > PASSWORD_BYTES_MAX ? `it gave a password of ${bytes} bytes, ${PASSWORD_BYTES_MAX} at most` : null
   }
 
   /** Takes what a server has answered. */

@@ -10,6 +10,11 @@ export interface ClientSessionOptions {
   /** Longest wait of a call for a server, in milliseconds; until the session is over by default. */
   readonly callTimeoutMs?: number
   /**
+   * How long a server that answers pings may leave a call without an answer before the session leaves it, in
+   * milliseconds; as long as the connection lasts by default.
+   */
+  readonly answerMsMax?: number
+  /**
    * How long one server has to answer while the session is opened, in milliseconds; by default its share of the
    * time-out.
    */

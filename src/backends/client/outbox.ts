@@ -7,10 +7,18 @@
  */
 import { CALLS_MAX } from '../../core/session/call-queue.ts'
 import type { CallFailure, CallQueue } from '../../core/session/call-queue.ts'
-import { deferred } from '../../core/async.ts'
+import { Deadline, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call } from './calls.ts'
+
+/** A server that answers pings and not what it is asked. */
+export interface AnswerLimit {
+  /** How long the oldest call in flight may wait, in milliseconds. */
+  readonly answerMsMax: number
+  /** It has waited so long. */
+  readonly onLate: () => void
+}
 
 /** The calls of one session that have no answer yet. */
 export class ClientOutbox {
@@ -23,6 +31,7 @@ export class ClientOutbox {
   #isOpen = false
   /** Waits until nothing is in flight; nothing that waits for room is sent meanwhile. */
   #settling: Deferred<boolean> | null = null
+  readonly #late: Deadline | null
 
   /**
    * Makes an empty outbox, which waits for a connection.
@@ -30,8 +39,16 @@ export class ClientOutbox {
    * @param calls - where calls in flight, and those that wait for a connection, are kept
    * @param send - sends a call on the present connection
    * @param inFlightMax - most calls that are sent and not answered
+   * @param limit - null to wait for an answer as long as the connection lasts
    */
-  constructor(calls: CallQueue<Call>, send: (call: Call) => void, inFlightMax: number) {
+  constructor(
+    calls: CallQueue<Call>,
+    send: (call: Call) => void,
+    inFlightMax: number,
+    limit: AnswerLimit | null = null,
+  ) {
+    const dueMs = (): number => (calls.first?.sentAtMs ?? Infinity) + (limit?.answerMsMax ?? Infinity)
+    this.#late = limit === null ? null : new Deadline(dueMs, limit.onLate)
     this.#inFlightMax = inFlightMax
     this.#calls = calls
     this.#send = send
@@ -67,7 +84,10 @@ export class ClientOutbox {
   answered(): void {
     this.#calls.takeAnswered()
     this.#inFlight -= 1
-    if (this.#inFlight === 0) this.#settling?.resolve(true)
+    if (this.#inFlight === 0) {
+      this.#late?.stop()
+      this.#settling?.resolve(true)
+    }
     this.#pump()
   }
 
@@ -99,6 +119,7 @@ export class ClientOutbox {
    * next connection.
    */
   close(failure: CallFailure): void {
+    this.#late?.stop()
     this.#isOpen = false
     this.#settling = null
     this.#inFlight = 0
@@ -110,6 +131,7 @@ export class ClientOutbox {
 
   /** Fails everything. */
   failAll(failure: CallFailure): void {
+    this.#late?.stop()
     this.#isOpen = false
     this.#calls.failInFlight(failure)
     this.#calls.putBack(this.#backlog.takeAll())
@@ -127,6 +149,7 @@ export class ClientOutbox {
   #dispatch(call: Call): void {
     this.#inFlight += 1
     this.#calls.sent(call)
+    if (this.#inFlight === 1) this.#late?.start()
     this.#send(call)
   }
 }

@@ -53,6 +53,11 @@ export class SaslProof {
     this.#done = done
   }
 
+  /** Whether the server of this connection has given a session, and has not proved itself yet. */
+  isUnderWay(connection: Connection): boolean {
+    return this.#underWay?.connection === connection
+  }
+
   /** A server has given this connection a session. */
   begin(connection: Connection, response: ConnectResponse): void {
     const own: UnderWay = { connection, response, exchange: null, xid: null, tokens: 0 }

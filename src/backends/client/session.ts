@@ -125,7 +125,10 @@ class ClientSession implements Session, ConnectionOwner {
     const send = (call: Call): void => {
       this.#connection?.send(call.request, call.renews && this.#dialect.lease.areCallsPings)
     }
-    this.#calls = new ClientOutbox(calls, send, this.#dialect.inFlightMax)
+    const { answerMsMax = null } = options
+    const onLate = (): void => this.#violated(`no answer for ${answerMsMax ?? 0} ms, but to pings`)
+    const limit = answerMsMax === null ? null : { answerMsMax, onLate }
+    this.#calls = new ClientOutbox(calls, send, this.#dialect.inFlightMax, limit)
   }
 
   get id(): bigint {
@@ -391,18 +394,14 @@ class ClientSession implements Session, ConnectionOwner {
 
   #onConnectResponse(connection: Connection, response: ConnectResponse): void {
     if (this.#closing !== null) return
-    if (this.#phase === 'attached') {
+    const oddity = this.#identity.oddityOf(response)
+    if (this.#phase === 'attached' || this.#sasl.isUnderWay(connection)) {
       this.#violated('a second answer to the connect request')
-    } else if (response.timeOut <= 0) {
-      if (this.#phase === 'opening') this.#drop('the server opened no session')
-      else this.#expire()
-    } else if (!this.#identity.isMeant(response)) {
-      this.#violated('it attached another session')
-    } else if (this.#options.sasl === undefined || connection.isInProcess) {
-      this.#attach(connection, response)
-    } else {
-      this.#sasl.begin(connection, response)
-    }
+    } else if (response.timeOut <= 0 && this.#phase === 'opening') this.#drop('the server opened no session')
+    else if (response.timeOut <= 0) this.#expire()
+    else if (oddity !== null) this.#violated(oddity)
+    else if (this.#options.sasl === undefined || connection.isInProcess) this.#attach(connection, response)
+    else this.#sasl.begin(connection, response)
   }
 
   #attach(connection: Connection, response: ConnectResponse): void {

@@ -149,11 +149,15 @@ class ProtobufWriter {
   }
 }
 
+/** How deep messages may lie within each other: protobuf's own limit. An answer that is wrong could be all depth. */
+const DEPTH_MAX = 100
+
 /** Reads a message, or one in it, up to its end. */
 class ProtobufReader {
   readonly #buffer: Buffer
   #offset: number
   #end: number
+  #depth = 0
 
   constructor(bytes: Uint8Array) {
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -215,9 +219,12 @@ class ProtobufReader {
     const length = this.varint()
     const [outer, inner] = [this.#end, this.#offset + length]
     if (inner > outer) throw truncated()
+    if (this.#depth === DEPTH_MAX) throw new MalformedMessage(`messages within each other, more than ${DEPTH_MAX} deep`)
+    this.#depth += 1
     this.#end = inner
     const value = read()
     this.#end = outer
+    this.#depth -= 1
     return value
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Redis, RedisOptions } from 'ioredis'
 import { CoordinationError } from '../../core/errors.ts'
+import { guardReplies } from './guarded-replies.ts'
 
 /** The methods of an ioredis instance that are used, as far as its types tell; ioredis-mock has them too. */
 export interface RedisConnection {
@@ -95,7 +96,9 @@ export async function newConnection(
     keyPrefix: '',
     ...(address ?? {}),
   }
-  return (await instance(target, address, options)) as ScriptConnection
+  const connection = (await instance(target, address, options)) as ScriptConnection
+  guardReplies(connection)
+  return connection
 }
 
 async function instance(

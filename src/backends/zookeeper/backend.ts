@@ -29,6 +29,10 @@ const TTL_PROBE_PATH = '/zookeeper/ttl-probe'
 
 const NO_BYTES = new Uint8Array()
 
+/** A server that leaves a call without an answer for so many session time-outs, and so long at least, is left. */
+const ANSWER_TIMEOUTS = 3
+const ANSWER_MS_MIN = 30_000
+
 /** A ZooKeeper that can be connected to; made by `zookeeper()`. */
 export class ZooKeeperBackend implements Backend {
   readonly name: string
@@ -61,8 +65,10 @@ export class ZooKeeperBackend implements Backend {
   async open(options: OpenOptions): Promise<Session> {
     const { tls, lookup, connectTimeoutMs, auth, sasl, acl, readOnly, sessionTimeoutMs, dataBytesMax } = this.#settings
     const sockets = new SocketDialer(this.#tracker.servers, { tls, lookup })
+    const timeoutMs = options.sessionTimeoutMs ?? sessionTimeoutMs
     const session = await openClientSession(this.#around(sockets), {
-      sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMs,
+      sessionTimeoutMs: timeoutMs,
+      answerMsMax: Math.max(ANSWER_MS_MIN, ANSWER_TIMEOUTS * timeoutMs),
       auth,
       sasl,
       acl,

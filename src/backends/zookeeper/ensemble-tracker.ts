@@ -6,7 +6,7 @@
  * Moves     a session on a server that is not in the list leaves it once that has answered everything. One on a server
  *           that stays, stays; ZooKeeper's own client may move it, to spread the sessions.
  * Passed    over is a configuration that nobody has changed (version 0): the connection string holds. So is one that
- * over      names no port for clients, or cannot be read.
+ * over      names no port for clients, or too many of them, or cannot be read.
  * Source    Curator's EnsembleTracker; ZooKeeper.updateServerList.
  */
 import { delay } from '../../core/async.ts'
@@ -16,6 +16,9 @@ import { readServers, versionOf } from '../wire/configuration.ts'
 import { clientAddressOf } from '../wire/server-line.ts'
 
 const CONFIG_PATH = '/zookeeper/config'
+
+/** As many servers as a connection string may name: with more, no attempt would be given its share of the time. */
+const SERVERS_MAX = 256
 
 /** Pause after a read that failed, in milliseconds. */
 const RETRY_MS = 1_000
@@ -76,7 +79,7 @@ export class EnsembleTracker {
     const version = versionOf(text)
     if (version <= this.#version) return
     const servers = clientAddressesIn(text)
-    if (servers.length === 0) return
+    if (servers.length === 0 || servers.length > SERVERS_MAX) return
     this.#version = version
     this.#servers = servers
   }

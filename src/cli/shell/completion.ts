@@ -9,14 +9,14 @@ import { COMMAND_NAMES, COMMANDS } from './commands.ts'
 export type Completion = readonly [candidates: string[], typed: string]
 
 /** Second words of commands that have no verbs. */
-const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
-  printwatches: ['on', 'off'],
-  help: COMMAND_NAMES,
-}
+const SECOND_WORDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['printwatches', ['on', 'off']],
+  ['help', COMMAND_NAMES],
+])
 
 /** The words that may stand after the name of a command; empty if it takes any. */
 export function secondWordsOf(name: string): readonly string[] {
-  return SECOND_WORDS[name] ?? Object.keys(COMMANDS.get(name)?.verbs ?? {})
+  return SECOND_WORDS.get(name) ?? Object.keys(COMMANDS.get(name)?.verbs ?? {})
 }
 
 /**

@@ -60,10 +60,10 @@ it('begins a session again behind a read-only server, and resumes it once anothe
   identity.accept(answer)
   identity.saw(9n)
   expect(identity.connectRequest(true)).toMatchObject({ sessionId: 0n, passwd: new Uint8Array(16), lastZxidSeen: 9n })
-  expect(identity.isMeant({ ...answer, sessionId: 6n })).toBe(true)
+  expect(identity.oddityOf({ ...answer, sessionId: 6n })).toBeNull()
   identity.accept({ ...answer, sessionId: 6n, readOnly: false })
   expect(identity.connectRequest(true)).toMatchObject({ sessionId: 6n, passwd, timeOut: 4_000 })
-  expect(identity.isMeant(answer)).toBe(false)
+  expect(identity.oddityOf(answer)).toBe('it attached another session')
   // A session of its own is not given up on a read-only server.
   identity.accept({ ...answer, sessionId: 6n })
   expect(identity.connectRequest(true)).toMatchObject({ sessionId: 6n })

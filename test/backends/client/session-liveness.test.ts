@@ -106,6 +106,33 @@ describe('staying attached', () => {
     expect(dialer.last.requests).toMatchObject([{ op: OpCode.setData, body: { path: '/b' } }])
   })
 
+  it('leaves a server that answers pings and nothing else, and goes on with what waited', async () => {
+    const opening = open({ answerMsMax: 9_000 })
+    dialer.last.accept()
+    const session = await opening
+    const server = dialer.last
+    const [read, write] = [outcomeOf(session.get('/a')), outcomeOf(session.set('/a', DATA, -1))]
+    for (let waitedMs = 0; waitedMs < 9_000; waitedMs += 500) {
+      expect([server.isClosed, read, write]).toEqual([false, {}, {}])
+      await vi.advanceTimersByTimeAsync(500)
+      server.pong()
+    }
+    await settle()
+    expect(server.isClosed).toBe(true)
+    expect(read.error).toMatchObject({ code: 'CONNECTION_LOSS', outcome: 'not-sent' })
+    expect(write.error).toMatchObject({ code: 'CONNECTION_LOSS', outcome: 'unknown' })
+    expect(errors).toMatchObject([{ code: 'PROTOCOL_VIOLATION' }])
+    dialer.last.accept()
+    await settle()
+    const later = session.get('/a')
+    dialer.last.reply({ data: DATA, stat: STAT })
+    await later
+    const closing = session.close()
+    dialer.last.hangUp()
+    await closing
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('leaves a server that was silent for two thirds of the time-out, and takes the session elsewhere', async () => {
     const { session, server, states } = await opened()
     server.zxid = 123n

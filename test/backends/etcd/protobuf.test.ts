@@ -124,3 +124,23 @@ describe('protocol buffers', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (garbage) => void attempt(garbage)))
   })
 })
+
+it('a message that is all depth is malformed, however long it is', () => {
+  const within = (depth: number): Uint8Array => {
+    const pieces: number[] = []
+    let length = 0
+    for (let level = 0; level < depth; level++) {
+      const digits: number[] = []
+      for (let rest = length; ; rest = Math.floor(rest / 128)) {
+        digits.unshift(rest < 128 ? rest : (rest % 128) | 128)
+        if (rest < 128) break
+      }
+      // Turned around at the end: the innermost is written first.
+      pieces.push(...digits, (15 << 3) | 2)
+      length += digits.length + 1
+    }
+    return Uint8Array.from(pieces.reverse())
+  }
+  expect(tree.decode(within(50)).children?.[0]?.children?.length).toBe(1)
+  for (const depth of [101, 100_000]) expect(() => tree.decode(within(depth))).toThrow(MalformedMessage)
+})

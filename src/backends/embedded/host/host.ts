@@ -27,7 +27,6 @@ import type { Identity } from '../server/state/identities.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
 import { needsMemory } from '../server/clients/request-kinds.ts'
-import { limitOf } from './limits.ts'
 import { partsOf } from './clients/request-parts.ts'
 import { FairInputs } from './fair-inputs.ts'
 import type { Pause } from './fair-inputs.ts'
@@ -39,12 +38,8 @@ import type { PeerConnection, PeerGate, PeerListener, PeerTransport } from './pe
 import { isDamage, recover } from './storage/recovery.ts'
 import { SnapshotWriter } from './storage/snapshot-writer.ts'
 import type { Storage } from './storage/storage.ts'
+import { runTurn } from './turn-inputs.ts'
 import { WriteBrake } from './write-brake.ts'
-
-/** Inputs that are left after this much of a turn wait for the next turn. */
-const INPUTS_MS_MAX = limitOf('turnMs')
-/** A client that has had this much of a turn waits for the next: by then others' sockets have been read. */
-const CLIENT_MS_MAX = limitOf('clientTurnMs')
 
 /** Something that a server's host has found out, and the server does not know. */
 export type HostEvent =
@@ -370,21 +365,7 @@ export class Host implements PeerGate {
 
   #handle(): void {
     this.#server.setWallTime(Date.now())
-    const startMs = performance.now()
-    const hadMs = new Map<number | null, number>()
-    for (let nowMs = startMs; nowMs - startMs < INPUTS_MS_MAX; ) {
-      this.#brake?.slow(nowMs)
-      const next = this.#inputs.take()
-      if (next === null) break
-      this.#brake?.taken(next.connection, next.input)
-      next.input.run()
-      const afterMs = performance.now()
-      this.#inputs.charge(next.connection, afterMs - nowMs)
-      const ofClient = (hadMs.get(next.connection) ?? 0) + afterMs - nowMs
-      if (next.connection !== null && ofClient >= CLIENT_MS_MAX) break
-      hadMs.set(next.connection, ofClient)
-      nowMs = afterMs
-    }
+    runTurn(this.#inputs, this.#brake)
     this.#drain()
   }
 

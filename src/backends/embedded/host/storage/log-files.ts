@@ -13,6 +13,7 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import { Writer } from '../../../wire/jute.ts'
+import { DamageError } from '../../../wire/disk/damage.ts'
 import { logFileName, parseDataFileName } from '../../../wire/disk/file-names.ts'
 import { DIGEST_VERSION } from '../../../wire/disk/log-entries.ts'
 import { LOG_HEADER, writeLogRecord } from '../../../wire/disk/log-file.ts'
@@ -153,6 +154,7 @@ export class LogFiles {
       const path = this.#path(first)
       const scanner = new LogScanner(path)
       for await (const records of this.#scan(path, scanner)) {
+        for (const { zxid, offset } of records) if (zxid < first) throw misplaced(path, offset, zxid)
         const entries = records.filter(({ zxid }) => zxid > after)
         for (const { zxid } of entries) {
           if (!follows(last, zxid)) throw missing(path, last, zxid)
@@ -339,6 +341,11 @@ function expectClean(path: string, verdict: LogVerdict): void {
   if (verdict.state === 'clean') return
   const help = 'restore a backup, or remove the directory and let the leader fill it'
   throw new StorageError('DAMAGED', `${path}: at byte ${verdict.offset}: ${verdict.reason}; ${help}`)
+}
+
+/** A log is named after its first transaction, and each comes after the one before it. */
+function misplaced(path: string, offset: number, zxid: bigint): DamageError {
+  return new DamageError(path, 'order', offset, `zxid ${formatZxid(zxid)} is before the one in the name of its log`)
 }
 
 function missing(path: string, last: bigint, next: bigint): StorageError {

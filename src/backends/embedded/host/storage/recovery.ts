@@ -19,7 +19,6 @@ import { NOTHING_REPLAYED } from '../../server/state/replica.ts'
 import type { RecoveredState } from '../../server/state/replica.ts'
 import { StateReader } from '../../server/state/state-reader.ts'
 import { State } from '../../server/state/state.ts'
-import type { Applied } from '../../server/state/state.ts'
 import { TolerantReplay } from '../../server/state/tolerant-replay.ts'
 import { AssertionError } from '../../../../core/assert.ts'
 import { isCoordinationError } from '../../../../core/errors.ts'
@@ -190,7 +189,7 @@ class CommittedLog {
 
   /** @throws StorageError `DAMAGED` if it does not fit: the records are sound, and are not those of this state */
   apply(transaction: Transaction, { txn, digest = null }: StoredEntry): void {
-    const applied = this.#applied(transaction)
+    const applied = fitting(transaction, () => this.#state.apply(transaction))
     this.#written = digest
     if (this.#digest?.applied(applied) === true) this.#compare(this.#digest)
     this.#replayed.transactions += 1
@@ -212,15 +211,20 @@ class CommittedLog {
   #compare(digest: ReplayDigest): void {
     this.#check.compare(this.#state.lastZxid, this.#written, digest.reckon())
   }
+}
 
-  #applied(transaction: Transaction): Applied {
-    try {
-      return this.#state.apply(transaction)
-    } catch (error) {
-      if (!(error instanceof AssertionError)) throw error
-      const what = `the log at zxid ${formatZxid(transaction.header.zxid)} does not fit the snapshot before it`
-      throw new StorageError('DAMAGED', `${what} (${error.message}); restore a backup`)
-    }
+/**
+ * Applies a transaction of a log.
+ *
+ * @throws StorageError `DAMAGED` if it does not fit: the records are sound, and are not those of this state
+ */
+function fitting<T>({ header }: Transaction, apply: () => T): T {
+  try {
+    return apply()
+  } catch (error) {
+    if (!(error instanceof AssertionError)) throw error
+    const what = `the log at zxid ${formatZxid(header.zxid)} does not fit the snapshot before it`
+    throw new StorageError('DAMAGED', `${what} (${error.message}); restore a backup`)
   }
 }
 
@@ -233,7 +237,7 @@ async function replay(state: State, log: Log, keepsDigests: boolean, report: Rep
   state.tree.beginReplay()
   for await (const part of log) {
     for (const { zxid, txn, transaction = decodeTransaction(txn), digest = null } of part) {
-      tolerant.apply(transaction)
+      fitting(transaction, () => tolerant.apply(transaction))
       last = zxid
       replayed.transactions += 1
       replayed.bytes += txn.length

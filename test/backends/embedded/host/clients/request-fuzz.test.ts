@@ -8,7 +8,7 @@ import { CreateFlag, OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import { LoopMonitor, bytesInUse } from '../loop-monitor.ts'
 import { RawClient } from './raw-client.ts'
-import { FUZZ_ROOT, sendBatch } from './request-fuzz.ts'
+import { FUZZ_ROOT, sendBatch } from '../../../../../fuzz/targets/hostile-requests.ts'
 
 const INPUTS = Number(process.env['FUZZ_INPUTS'] ?? 10_000)
 const RUN_MS_MAX = INPUTS <= 10_000 ? 60_000 : 1_800_000

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -188,6 +188,13 @@ describe('storage in files', () => {
     expect(names().filter((name) => name.startsWith('log'))).toEqual(['log.1', 'log.3', 'log.4'])
     rmSync(path('log.3'))
     await expect(recover(storage())).rejects.toThrow(/transactions are missing between 0x2 and 0x4/)
+  })
+
+  it('refuses a log that begins before the transaction that it is named after', async () => {
+    const files = await filled(1, 2)
+    await files.close()
+    renameSync(path('log.1'), path('log.2'))
+    await expect(recover(storage())).rejects.toThrow(/log\.2: at byte 16: zxid 0x1 is before the one in the name/)
   })
 
   it('refuses a log without a snapshot', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -9,6 +9,9 @@ import { LogDigest, treeDigestOf } from '../../../../../src/backends/embedded/se
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
 import type { LogEntry } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { LOG_HEADER, encodeLogRecord } from '../../../../../src/backends/wire/disk/log-file.ts'
+import { writeSnapshotFile } from '../../../../../src/backends/wire/disk/snapshot-file.ts'
+import type { SnapshotEnding } from '../../../../../src/backends/wire/disk/snapshot-file.ts'
 import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import { encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
 import type { Transaction, TxnBody } from '../../../../../src/backends/wire/transactions.ts'
@@ -123,6 +126,24 @@ describe('a log', () => {
     ])
     await files.close()
     await expect(recover(storage(), { server: ALONE })).rejects.toThrow(/^the log at zxid 0x1 .*create \/n1.*backup$/)
+  })
+
+  it('of a ZooKeeper that does not fit its snapshot is refused, by its zxid', async () => {
+    const acls = [{ key: 1n, acl: OPEN_ACL }]
+    const stat = { ctime: 0, mtime: 0, version: 0, cversion: 0, aversion: 0, ephemeralOwner: 0n, pzxid: 0n }
+    const nodes = ['/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota'].map((path) => {
+      return { path, data: null, aclKey: 1n, czxid: 0n, mzxid: 0n, ...stat }
+    })
+    const ending = (): SnapshotEnding => ({ digest: null, lastZxid: 0n, secrets: null })
+    const snapshot = [...writeSnapshotFile({ sessions: [], acls, nodes, ending })]
+    // The first of its bytes marks a node with a time to live, and no session.
+    const header = { clientId: -0x100000000000000n, cxid: 1, zxid: 1n, time: 1, type: OpCode.createSession }
+    const txn = { type: OpCode.createSession, body: { timeOut: 4_000, passwd: null } } as const
+    mkdirSync(join(directory, 'version-2'))
+    writeFileSync(join(directory, 'version-2', 'snapshot.0'), Buffer.concat(snapshot))
+    const record = encodeLogRecord(encodeTransaction({ header, txn }), null)
+    writeFileSync(join(directory, 'version-2', 'log.1'), Buffer.concat([LOG_HEADER, record]))
+    await expect(recover(storage(), { server: ALONE })).rejects.toThrow(/^the log at zxid 0x1 .*session id.*backup$/)
   })
 
   it('keeps in memory little more than the data of its nodes', async () => {

@@ -2,11 +2,11 @@
  * Requests that no well-meaning client sends, many at once on one connection: xids that are equal, negative or
  * reserved, bodies that are cut, too long or of another operation.
  */
-import { CreateFlag, OpCode, Perm, Xid } from '../../../../../src/backends/wire/codes.ts'
-import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
-import type { MultiOperation, RequestBodies } from '../../../../../src/backends/wire/records.ts'
-import { Chance } from '../../../../differential/chance.ts'
-import { RawClient } from './raw-client.ts'
+import { CreateFlag, OpCode, Perm, Xid } from '../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../src/backends/wire/records.ts'
+import type { MultiOperation, RequestBodies } from '../../src/backends/wire/records.ts'
+import { Chance } from '../../test/differential/chance.ts'
+import { RawClient } from '../../test/backends/embedded/host/clients/raw-client.ts'
 
 /** Where the fuzzed requests make their nodes. */
 export const FUZZ_ROOT = '/fuzz'
@@ -25,6 +25,9 @@ const ACLS = [
   [{ perms: Perm.read, scheme: 'digest', id: 'a:b' }, { perms: Perm.all, scheme: 'ip', id: '127.0.0.1/8' }],
   [{ perms: -1, scheme: 'nothing', id: ':::' }],
 ]
+
+/** Writes requests under any xid. */
+type Encoder = Pick<RawClient, 'encodeAs'>
 
 type Bodies = { readonly [O in keyof RequestBodies]: (chance: Chance) => RequestBodies[O] }
 
@@ -95,7 +98,7 @@ function part(chance: Chance): MultiOperation {
 }
 
 /** One request as a frame, with its length. */
-function frameOf(client: RawClient, chance: Chance): Uint8Array {
+function frameOf(client: Encoder, chance: Chance): Uint8Array {
   const op = chance.weighted(OPS)
   const frame = client.encodeAs(chance.pick(XIDS), op, BODIES[op](chance))
   if (!chance.is(0.1)) return frame
@@ -114,6 +117,13 @@ function frameOf(client: RawClient, chance: Chance): Uint8Array {
   return frame.subarray(0, length)
 }
 
+/** A batch of requests, the same for the same seed; behind it one that is sound. */
+export function batchOf(client: Encoder, chance: Chance): Uint8Array[] {
+  const count = 1 + chance.below(BATCH_MAX)
+  const frames = Array.from({ length: count }, () => frameOf(client, chance))
+  return [...frames, client.encodeAs(LAST_XID, OpCode.sync, { path: '/' })]
+}
+
 /**
  * Sends one batch on a connection of its own, and waits until the server has answered it or ended the connection.
  *
@@ -122,9 +132,7 @@ function frameOf(client: RawClient, chance: Chance): Uint8Array {
 export async function sendBatch(port: number, seed: number): Promise<number> {
   const chance = new Chance(seed)
   const client = await RawClient.open(port, { timeOut: 4_000 })
-  const count = 1 + chance.below(BATCH_MAX)
-  const frames = Array.from({ length: count }, () => frameOf(client, chance))
-  frames.push(client.encodeAs(LAST_XID, OpCode.sync, { path: '/' }))
+  const frames = batchOf(client, chance)
   client.socket.write(Buffer.concat(frames))
   await client.answered(LAST_XID)
   // Half of the clients go without a word: their ephemeral nodes stay for a while.
@@ -133,5 +141,5 @@ export async function sendBatch(port: number, seed: number): Promise<number> {
     await client.closed
   }
   await client.drop()
-  return count
+  return frames.length - 1
 }
