@@ -58,6 +58,8 @@ export class ServerProbes {
       case 'elected':
       case 'link-dropped':
       case 'client-failed':
+      case 'auth-failed':
+      case 'session-refused':
       case 'disk-torn':
       case 'read-only':
       case 'reconfigured': return

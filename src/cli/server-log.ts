@@ -188,9 +188,8 @@ function entryOf(event: EnsembleEvent['event']): Line {
       return { level: 'warn', message: `cannot read a vote of server ${peer}: ${reason}`, fields: { peer, reason } }
     }
     case 'client-failed': {
-      const session = hex(event.sessionId)
-      const message = `the connection of session ${session} was ended by an error`
-      return { level: 'debug', message, fields: { session } }
+      const fields = { session: hex(event.sessionId) }
+      return { level: 'debug', message: `the connection of session ${fields.session} was ended by an error`, fields }
     }
     case 'failed':
       return { level: 'error', message: `the server ended by itself: ${diskReason(event.error)}` }
@@ -201,9 +200,8 @@ function entryOf(event: EnsembleEvent['event']): Line {
       return { level: 'info', message, fields: { version, text } }
     }
     case 'read-only': {
-      const zxid = hex(event.zxid)
-      const message = `has no majority: clients that ask for it may read, up to zxid ${zxid}`
-      return { level: 'warn', message, fields: { zxid } }
+      const message = `has no majority: clients that ask for it may read, up to zxid ${hex(event.zxid)}`
+      return { level: 'warn', message, fields: { zxid: hex(event.zxid) } }
     }
     case 'audit':
       return ofAudit(event)
@@ -212,9 +210,8 @@ function entryOf(event: EnsembleEvent['event']): Line {
     case 'users-kept':
       return ofUsers(event)
     case 'session-refused': {
-      const { address } = event
-      const message = `gave a client at ${address} no session: its address has as many as it may have`
-      return { level: 'debug', message, fields: { address } }
+      const message = `gave a client at ${event.address} no session: its address has as many as it may have`
+      return { level: 'debug', message, fields: { address: event.address } }
     }
     case 'expired': {
       const session = hex(event.sessionId)

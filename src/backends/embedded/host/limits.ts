@@ -263,7 +263,7 @@ export type Limits = Readonly<Record<LimitName, number>>
 export type LimitOptions = Partial<Readonly<Record<keyof typeof OWN, number>>>
 
 const NAMES = Object.keys(LIMITS) as readonly LimitName[]
-const OWN_NAMES: ReadonlySet<string> = new Set(Object.keys(OWN))
+const OWN_NAMES = Object.keys(OWN) as readonly (keyof typeof OWN)[]
 
 /** The value of a limit that depends on nothing else. */
 export function limitOf(name: Exclude<LimitName, 'sessionsPerAddress'>): number {
@@ -281,7 +281,7 @@ export function limitsOf(
   others: Partial<Readonly<Record<keyof typeof OPTIONS, number>>>,
 ): Limits {
   if (typeof given !== 'object' || (given as unknown) === null) throw new TypeError('limits must be an object')
-  refuseUnknown(given, OWN_NAMES, 'limits of embedded()')
+  refuseUnknown(given, new Set(OWN_NAMES), 'limits of embedded()')
   const known: Readonly<Record<string, number | undefined>> = { ...others, ...given }
   const maxClientCnxns = others.maxClientCnxns ?? limitOf('maxClientCnxns')
   const values = NAMES.map((name) => {
@@ -302,9 +302,7 @@ export function metricOf(name: LimitName): string {
 }
 
 /** The limits that zoo.cfg sets under a key that is this table's alone. */
-export const LIMIT_KEYS: readonly (readonly [key: string, name: keyof typeof OWN])[] = Object.keys(OWN).flatMap(
-  (name) => {
-    const { key } = OWN[name as keyof typeof OWN]
-    return key === null ? [] : [[key, name as keyof typeof OWN] as const]
-  },
-)
+export const LIMIT_KEYS = OWN_NAMES.flatMap((name) => {
+  const { key } = OWN[name]
+  return key === null ? [] : [[key, name] as const]
+})

@@ -300,8 +300,8 @@ export class ClientPort {
       limits,
       hasRoom: (bytes) => {
         const large = largeOf(bytes)
-        const hasRoomForLarge = large === 0 || this.#largeBytes + large <= largeRequestMaxBytes
-        return this.#outstanding < globalOutstandingLimit && hasRoomForLarge
+        if (large > 0 && this.#largeBytes + large > largeRequestMaxBytes) return false
+        return this.#outstanding < globalOutstandingLimit
       },
       largeOf,
       argumentBytes: (word) => this.#words.argumentBytes(word),
@@ -335,8 +335,7 @@ export class ClientPort {
         this.#traffic.bytesReceived += bytes
       },
       answered: (bytes) => {
-        this.#traffic.responseSizes.add(bytes)
-        this.#traffic.bytesAnswered += bytes
+        this.#traffic.answered(bytes)
       },
       wantsFlush: (socket) => {
         this.#wantsFlush(socket)

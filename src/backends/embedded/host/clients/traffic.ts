@@ -81,6 +81,12 @@ export class Traffic extends Passage {
     summary.add(latencyMs)
   }
 
+  /** So many bytes went to a client. */
+  answered(bytes: number): void {
+    this.responseSizes.add(bytes)
+    this.bytesAnswered += bytes
+  }
+
   /** Starts the counts again, except those that only grow. */
   override reset(): void {
     super.reset()

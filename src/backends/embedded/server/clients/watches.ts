@@ -18,12 +18,6 @@ import { EventType, SYNC_CONNECTED, WatcherType } from '../../../wire/codes.ts'
 import type { Acl, SetWatches2Request, SetWatchesRequest, WatcherEvent } from '../../../wire/records.ts'
 import type { Change } from '../state/state.ts'
 import type { Tree } from '../state/tree.ts'
-import {
-  CONNECTION_WATCHES_MAX,
-  CONNECTION_WATCH_BYTES_MAX,
-  SERVER_WATCHES_MAX,
-  SERVER_WATCH_BYTES_MAX,
-} from '../watch-limits.ts'
 import { PathPool } from './path-pool.ts'
 import { WATCHES_CLEARED_AT_ONCE, WatchTable, pathBytesOf } from './watch-table.ts'
 import type { WatchMode } from './watch-table.ts'
@@ -55,12 +49,7 @@ export class Watches {
    * @param allMax - most watches of all connections
    * @param allBytesMax - most bytes of their paths
    */
-  constructor(
-    limit: number = CONNECTION_WATCHES_MAX,
-    bytesMax: number = CONNECTION_WATCH_BYTES_MAX,
-    allMax: number = SERVER_WATCHES_MAX,
-    allBytesMax: number = SERVER_WATCH_BYTES_MAX,
-  ) {
+  constructor(limit = Infinity, bytesMax = Infinity, allMax = Infinity, allBytesMax = Infinity) {
     assert(limit > 0 && bytesMax > 0, 'a connection may have a watch')
     this.#limit = limit
     this.#bytesMax = bytesMax
