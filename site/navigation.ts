@@ -138,7 +138,7 @@ const OPERATE: Section = {
         guide('Observe', 'observe'),
         ['Limits', 'docs/limits.md'],
         ['Security', 'SECURITY.md'],
-        ['Claims and their tests', 'docs/security.md'],
+        ['Claims and their tests', 'docs/security-claims.md'],
         ['ZooKeeper\'s published weaknesses', 'docs/zookeeper-cves.md'],
         ['Hostile peers', 'docs/hostile-peers.md'],
       ],

@@ -1,9 +1,9 @@
-/** docs/security.md, as a test: each test that it names is there, each claim names one, and none shows nothing. */
+/** docs/security-claims.md, as a test: each test that it names is there, each claim names one, none shows nothing. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { titlesIn } from './test-titles.ts'
 
-const page = readFileSync(new URL('../docs/security.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../docs/security-claims.md', import.meta.url), 'utf8')
 const claims = page.split('\n').filter((line) => /^\| C\d+: /.test(line))
 const tests = [...page.matchAll(/^\| (T\d+) \| `(.+?)` \| `(.+?)` \|$/gm)]
 

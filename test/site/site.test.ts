@@ -18,7 +18,7 @@ const BUILD_MS_MAX = 600_000
 const CASE_MS_MAX = 180_000
 const SHOWN_MS_MAX = 60_000
 /** The servers, the clients and what drives them; the drawing is a part of the theme. */
-const DEMO_BYTES_MAX = 106 * 1_024
+const DEMO_BYTES_MAX = 110 * 1_024
 const DEMO_FILES = /(^|\/)(worker|ensemble-role|client-role|port-channels|stage)[.-][^/]*\.js$/
 const SMALL = { width: 360, height: 740 }
 

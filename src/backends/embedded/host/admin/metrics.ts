@@ -181,16 +181,16 @@ function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[
   const [proposals, heard] = isStandalone ? [0, 0] : [times.proposals, times.proposalsHeard]
   return [
     counter('proposal_count', proposals, 'Transactions that this server proposed, as the leader'),
+    counter('throttled_ops', times.refusedWrites, 'Writes that were refused, as memory was short'),
     counter('connection_rejected', traffic.connectionsRejected, 'Connections that were one too many of their address'),
     counter('sessionless_connections_expired', traffic.sessionlessExpired, 'Connections that had no session in time'),
     counter('looking_count', isStandalone ? 0 : times.looks, 'How often this server looked for a leader'),
     counter('learner_proposal_received_count', heard, 'Proposals of leaders that this server logged'),
     counter('bytes_received_count', traffic.bytesReceived, 'Bytes that came from clients'),
+    counter('request_throttle_wait_count', times.slowedWrites, 'Writes that waited, as memory was short'),
     counter('connection_request_count', traffic.connectionRequests, 'Clients that asked for a session'),
     counter('response_bytes', traffic.bytesAnswered, 'Bytes that went to clients'),
     counter('connection_revalidate_count', traffic.revalidations, 'Connections with a session that the client had'),
-    counter('request_throttle_wait_count', times.slowedWrites, 'Writes that waited, as memory was short'),
-    counter('throttled_ops', times.refusedWrites, 'Writes that were refused, as memory was short'),
     counter('stale_sessions_expired', times.expiredSessions, 'Sessions that this leader ended by their time-outs'),
     // Not of the reference.
     counter('auth_attempts_failed_count', traffic.authFailures, 'Clients that failed to prove who they are'),
