@@ -63,7 +63,7 @@ const OWN = Object.freeze({
   connectionOutstanding: setting({
     key: 'quorate.connectionOutstandingLimit',
     option: 'limits.connectionOutstanding',
-    value: 256,
+    value: 512,
     min: 1,
     what: 'requests of one connection that are not answered',
     beyond: 'the others wait, and the connection is not read on',
