@@ -59,6 +59,11 @@ export class FairInputs {
     return this.#count
   }
 
+  /** How many clients have something that waits, or are connected and had. */
+  get clients(): number {
+    return this.#lanes.size
+  }
+
   /** Whether there is one that may be run. */
   get hasNext(): boolean {
     return this.#control.length > 0 || this.#heap.length > 0
@@ -122,7 +127,9 @@ export class FairInputs {
 
   /** Nothing of this client is taken until it is resumed. */
   pause(connection: number, why: Pause): void {
-    const lane = this.#laneOf(connection)
+    const lane = this.#lanes.get(connection)
+    // Its socket may find itself blocked on what it is told last: nobody would ever resume it.
+    if (lane === undefined || lane.isGone) return
     lane.pauses.add(why)
     if (lane.at >= 0) this.#removeAt(lane.at)
   }

@@ -438,6 +438,7 @@ export class Host implements PeerGate {
   #closeClient(connection: number): void {
     const client = this.#clients.get(connection)
     this.#clients.delete(connection)
+    this.#brake?.forget(connection)
     this.#inputs.forget(connection)
     client?.onClose()
   }

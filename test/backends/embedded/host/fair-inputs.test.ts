@@ -140,6 +140,17 @@ describe('a client that is paused', () => {
   })
 })
 
+it('a client that is gone leaves nothing behind, also if it is told to wait after that', () => {
+  const world = new World()
+  world.add(1, 1, 2)
+  world.inputs.forget(1)
+  world.inputs.pause(1, 'unread')
+  expect(world.run()).toEqual(['1', '1'])
+  world.inputs.pause(1, 'unread')
+  world.inputs.pause(2, 'memory')
+  expect(world.inputs.clients).toBe(0)
+})
+
 it('a client is heard of once after something came of it, while it waits', () => {
   const world = new World()
   world.add(1, 1, 2)
