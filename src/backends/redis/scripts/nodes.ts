@@ -1,5 +1,6 @@
 /** The scripts that read and write nodes. */
 import { ZXIDS_PER_EPOCH_STEP, scriptOf } from './prelude.ts'
+import { NO_STAT, REGISTER } from './watches.ts'
 
 /** Number of a session's last requests whose answers are kept, in case one is sent twice. */
 const REPLIES_KEPT = 128
@@ -13,15 +14,13 @@ const OPERATION_ARGUMENTS = 6
 /** The code of a refusal for a key that does not hold what belongs there; it names the key in place of the path. */
 export const FOREIGN_KEY = 'FOREIGN_KEY'
 
-/** Stands for the stat of a node where the stored value is no node. */
-export const NO_STAT = '?'
-
 /**
- * Reads nodes. From ARGV[5] on there are two for each read: kind and path. Answers two for each: the stat, or ''
- * if there is no node; and the data, or the names of the children, one per line: no name has a line break in it. Where
- * the stored value is no node, the first is a question mark and the second the key.
+ * Reads nodes. From ARGV[5] on there are three for each read: kind, path, and what it registers a watch under or ''.
+ * Answers two for each: the stat, or '' if there is no node; and the data, or the names of the children, one per line:
+ * no name has a line break in it. Where the stored value is no node, the first is a question mark and the second the
+ * key. A watch is registered where the read arms it: where there is a node, or for `exists`.
  */
-export const READ = scriptOf(`
+export const READ = scriptOf(`${REGISTER}
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
 local function read(kind, path)
@@ -38,24 +37,27 @@ local function read(kind, path)
   if names.err then return '${NO_STAT}', K .. 'c:' .. path end
   return stat, table.concat(names, '\\n')
 end
-local results = {}
-for i = 5, #ARGV, 2 do results[i - 4], results[i - 3] = read(ARGV[i], ARGV[i + 1]) end
+local results, at = {}, 1
+for i = 5, #ARGV, 3 do
+  local kind, path, name = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local stat, more = read(kind, path)
+  if name ~= '' and (stat ~= '' or kind == 'exists') then register(name) end
+  results[at], results[at + 1], at = stat, more, at + 2
+end
 local status, position, news = unpack(answer('OK'))
 return {status, position, news, unpack(results)}
 `)
 
-/** Reads the stats of many nodes, for watches that may have missed something. ARGV[5] and on are paths.
- * Answers one line per path: empty for none, a question mark for what is no stat. */
-export const CHECK = scriptOf(`
+/**
+ * Reads the stats of nodes, for watches that may have missed something, and registers these again. ARGV[5] and on
+ * are what they are registered under. Answers one line for each: empty for no node, a question mark for what is no
+ * stat.
+ */
+export const CHECK = scriptOf(`${REGISTER}
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
-local stats = {}
-for i = 5, #ARGV do
-  local stat = storedStat(ARGV[i])
-  if stat == false then stat = '' end
-  stats[#stats + 1] = stat or '${NO_STAT}'
-end
-return answer('OK', table.concat(stats, '\\n'))
+local stats = look(5)
+return answer('OK', stats)
 `)
 
 /**

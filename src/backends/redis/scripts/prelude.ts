@@ -2,9 +2,9 @@
  * The prelude of every script: the keys, the clock, the epoch, transactions, and the end of sessions.
  *
  * Model     a namespace is one hash tag, so one slot of a cluster, one server and one order. Everything that changes
- *           is one transaction: it takes the next position `<epoch>-<counter>`, adds one entry to the stream with all
- *           its changes, and publishes the same text. A position is the zxid of the transaction and the id of its
- *           entry.
+ *           is one transaction: it takes the next position `<epoch>-<counter>`, which is its zxid, and tells the
+ *           sessions that watch what it changes (watches.ts). It adds an entry with its changes to the stream too, and
+ *           publishes it: that is for clients of version 0.1.
  * Safety    Redis does not undo a script that fails half-way. So a script looks first and writes last, and the first
  *           write of a transaction is one that a server refuses if it takes no writes (replica, out of memory, too
  *           few replicas). If that one passes, the others do.
@@ -19,12 +19,10 @@
  *           missing is compared with `false`, numbers leave through string.format, no cjson, an injected clock, and an
  *           answer is made by one constructor, as a table that has grown is none to the mock.
  */
+import { WATCHES } from './watches.ts'
 
-/** How many entries of the stream are kept, at least: a session that missed no more is still told one by one. */
+/** How many entries of the stream are kept, at least. */
 const EVENTS_KEPT = 1024
-
-/** How many missed entries one answer carries at most; a session that missed more reads what it watches again. */
-const NEWS_MAX = 128
 
 /** How long a container stays after its last child is gone, in milliseconds. */
 export const CONTAINER_IDLE_MS = 10_000
@@ -40,7 +38,7 @@ const REAPED_MAX = 32
 
 /**
  * KEYS[1] is `{namespace}`. ARGV: now in milliseconds or '' for the server's clock, session, its generation, the last
- * position that it has seen or '' if it watches nothing; then what is special to the script.
+ * position that it has seen; then what is special to the script.
  */
 const KEYS_AND_CLOCK = `
 local K = KEYS[1] .. ':'
@@ -48,6 +46,8 @@ local META, SESSIONS, EVENTS = K .. 'meta', K .. 'sessions', K .. 'events'
 local SID, GENERATION, SEEN = ARGV[2], ARGV[3], ARGV[4]
 local unpack = unpack or table.unpack
 local now, epoch, counter = 0.0, false, 0.0
+-- Whether all that has changed was told to those who watch.
+local announced = true
 local function fmt(number) return string.format('%.0f', number) end
 
 -- Ends the script, which has written nothing: a key does not hold what belongs there.
@@ -80,26 +80,12 @@ local function load()
   epoch = ask('HGET', META, 'epoch')
   if epoch == false then return end
   if count(META, epoch) > ${EPOCH_MAX} or string.match(epoch, '^0') then corrupt(META) end
-  counter = count(META, ask('HGET', META, 'counter'))
+  local text = ask('HGET', META, 'counter')
+  counter = count(META, text)
+  announced = string.match(text, '^0%d') ~= nil
 end
 
 local function here() return epoch .. '-' .. fmt(counter) end
-
--- The missed entries, newest first; none if they are too many or of another epoch, which the session notices.
-local function news()
-  if SEEN == '' or epoch == false then return {} end
-  local e, c = string.match(SEEN, '^(%d+)%-(%d+)$')
-  local missed = counter - c
-  if e ~= epoch or missed <= 0 or missed > ${NEWS_MAX} then return {} end
-  local entries = redis.pcall('XREVRANGE', EVENTS, '+', '-', 'COUNT', fmt(missed))
-  if entries.err then return {} end
-  return entries
-end
-
-local function answer(status, payload, more)
-  if epoch == false then return {status, '', {}, '', ''} end
-  return {status, here(), news(), payload or '', more or ''}
-end
 `
 
 const EPOCH = `
@@ -141,7 +127,8 @@ local function verify(seen)
   redis.call('HSET', K .. 'epochs', epoch, fmt(counter))
   epoch, counter = fmt(next), 0.0
   redis.call('HSET', META, 'epoch', epoch)
-  redis.call('HSET', META, 'counter', '0')
+  redis.call('HSET', META, 'counter', '00')
+  announced = true
   redis.call('HSET', META, 'lastSession', '0')
   -- Nobody could be heard while there was no server: each session has its whole time again.
   for i = 1, #all do
@@ -204,6 +191,7 @@ local lenient = false
 
 local function begin()
   verify()
+  announce()
   touched, todo, changes = {}, {}, {}
   position = epoch .. '-' .. fmt(counter + 1)
 end
@@ -255,21 +243,22 @@ end
 
 local function tell()
   local text = table.concat(changes, '\\n')
-  local function add() return redis.pcall('XADD', EVENTS, 'MAXLEN', '~', '${EVENTS_KEPT}', position, 'c', text) end
+  local function add() return redis.pcall('XADD', EVENTS, 'MAXLEN', '~', '${EVENTS_KEPT}', position, 'c', text, 'a', '') end
   local added = add()
   if type(added) == 'table' and added.err then
-    -- Something else is there, or entries of a later place. Whoever misses what was there reads again.
+    -- Something else is there, or entries of a later place.
     redis.call('DEL', EVENTS)
     add()
   end
   local seal = redis.call('HGET', META, 'seal') or ''
   redis.call('PUBLISH', EVENTS, position .. ' ' .. seal .. '\\n' .. text)
+  wake(position, changes)
 end
 
 local function commit()
   local fitting = steps()
   counter = counter + 1
-  redis.call('HSET', META, 'counter', fmt(counter))
+  redis.call('HSET', META, 'counter', '0' .. fmt(counter))
   for i = 1, #touched do
     local path = touched[i]
     local value = draft[path]
@@ -345,6 +334,8 @@ local function endSession(sid)
   later('ZREM', SESSIONS, sid)
   changed('E', sid)
   commit()
+  forget(sid)
+  redis.call('PUBLISH', EVENTS .. ':' .. sid, sealed(position, position, '\\nE' .. sid))
   lenient = false
 end
 
@@ -377,7 +368,7 @@ local function renew()
 end
 `
 
-const PRELUDE = KEYS_AND_CLOCK + EPOCH + NODES + TRANSACTION + SESSION_END
+const PRELUDE = KEYS_AND_CLOCK + EPOCH + NODES + WATCHES + TRANSACTION + SESSION_END
 
 /**
  * Makes a script of its body, which ends with its answer. A key that does not hold a value of ours is answered by name.

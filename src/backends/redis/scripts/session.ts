@@ -1,5 +1,6 @@
 /** The scripts of a session's life: open, attach to another connection, tick, end. */
 import { NODE_REAPER, scriptOf } from './prelude.ts'
+import { REGISTER, SWEEP } from './watches.ts'
 
 /**
  * Opens a session, and makes the namespace if it is missing.
@@ -14,7 +15,7 @@ if epoch == false then
   local first = now
   if e then first = math.max(first, after(e + 0.0, c + 0.0)) end
   ask('HGET', K .. 'n:/', 'stat')
-  redis.call('HSET', META, 'counter', '0')
+  redis.call('HSET', META, 'counter', '00')
   redis.call('HSET', META, 'format', '1')
   redis.call('HSET', META, 'replication', replicationId())
   redis.call('HSET', META, 'lastSession', '0')
@@ -40,6 +41,7 @@ redis.call('HSET', META, 'lastSession', number)
 redis.call('HSET', at, 'timeout', ARGV[5])
 redis.call('HSET', at, 'generation', '1')
 redis.call('HSET', at, 'lastRequest', '0')
+redis.call('HSET', at, 'told', here())
 redis.call('ZADD', SESSIONS, fmt(now + ARGV[5]), sid)
 return answer('OK', sid, seal)
 `)
@@ -81,18 +83,26 @@ return answer('OK')
  * Ends what is due and brings a session's news.
  *
  * ARGV[5] is '1' if it also proves that the session is alive; ARGV[6] how many milliseconds of the time that an empty
- * container has left are skipped.
+ * container has left are skipped. ARGV[7], if there is one, is how many registrations of watches follow that nobody
+ * waits for any more; the others after them are looked at and registered again. Answers their stats, as CHECK.
  */
-export const TICK = scriptOf(`${NODE_REAPER}
+export const TICK = scriptOf(`${NODE_REAPER}${SWEEP}${REGISTER}
 reapSessions()
 if epoch ~= false then
   reapNodes('c', 'empty', now + ARGV[6])
   reapNodes('t', 'ttl', now)
+  sweep()
 end
 if SID == '' then return answer('OK') end
 if not isLive() then return answer('EXPIRED') end
 if ARGV[5] == '1' and not renew() then return answer('MOVED') end
-return answer('OK')
+if ARGV[7] == nil then return answer('OK') end
+-- One of an older connection must not take away what has been registered since.
+if ask('HGET', keyOf('s', SID), 'generation') ~= GENERATION then return answer('MOVED') end
+local first = 8 + ARGV[7]
+for i = 8, first - 1 do unregister(SID, ARGV[i]) end
+local stats = look(first)
+return answer('OK', stats)
 `)
 
 /** Ends a session and its ephemeral nodes, whatever its generation. */

@@ -1,0 +1,206 @@
+/**
+ * The part of every script that knows who watches: a transaction is told to the sessions that wait for it, and to
+ * nobody else.
+ *
+ * Model     a watch is registered under `<class><path>`: class `n` for the node itself, `k` for the list of its
+ *           children. `w:<class><path>` holds the sessions that wait, `a:<session>` what each of them waits for. A
+ *           change takes the registrations of its path away, and each of their sessions gets one notice, which stays in
+ *           `f:<session>` until a script of that session says that it has seen so far.
+ * Notice    `<position> <seal> <position of the notice before>`, and ` -` if it is not published; then one change per
+ *           line. A session that has seen as far as the notice before has missed nothing in front of this one.
+ * Order     notices are made in the script that makes the change, and every answer carries the notices of its
+ *           session, so no answer shows what its session was not told. The channel of a session only makes it quick.
+ * Strangers whoever writes these keys can delay a notice and not prevent it: sessions look again, a few registrations
+ *           with each tick.
+ * Before    clients of version 0.1 read the stream and the channel of the namespace, which go on, and know no
+ *           registrations. A counter without a zero in front was written by one of them, and an entry of the stream
+ *           without a mark; whoever comes next tells what they did.
+ * End       registrations of a session that is over are taken away by ticks, so many at a time. Until then they cost
+ *           a change a look.
+ */
+
+/** Notices that one answer carries at most; a session that has more reads again what it watches. */
+export const NEWS_MAX = 128
+
+/** The change of a notice that does not say what has changed. */
+export const MISSED = '?'
+
+/** Stands for the stat of a node where the stored value is no node. */
+export const NO_STAT = '?'
+
+/** Registrations of sessions that are over which one tick takes away at most. */
+const SWEPT_MAX = 256
+
+/** Needs the keys and the epoch; gives `wake`, `forget`, `announce` and `answer`. */
+export const WATCHES = `
+local CLASSES = {C = {'n'}, D = {'n'}, K = {'k'}, X = {'n', 'k'}}
+local function keyOf(kind, name) return K .. kind .. ':' .. name end
+
+local function collect(name, change, told)
+  local sids = redis.pcall('SMEMBERS', keyOf('w', name))
+  if #sids == 0 and not sids.err then return end
+  redis.call('DEL', keyOf('w', name))
+  for i = 1, #sids do
+    redis.pcall('ZREM', keyOf('a', sids[i]), name)
+    local list = told[sids[i]]
+    if not list then told[sids[i]] = {change}
+    elseif list[#list] ~= change then list[#list + 1] = change end
+  end
+end
+
+local function sealed(place, before, text)
+  local seal = redis.call('HGET', META, 'seal') or ''
+  return place .. ' ' .. seal .. ' ' .. before .. text
+end
+
+-- Nothing here may fail: the transaction is under way. Whoever runs this script has the notice in its answer.
+local function notify(sid, place, text)
+  local before = redis.pcall('HGET', keyOf('s', sid), 'told')
+  if type(before) ~= 'string' then return end
+  if #before > 40 or not string.match(before, '^%d+%-%d+$') then before = place end
+  redis.call('HSET', keyOf('s', sid), 'told', place)
+  local mark = '\\n'
+  if sid == SID then mark = ' -\\n' end
+  local notice = sealed(place, before, mark .. text)
+  local score = string.match(place, '^%d+%-(%d+)$')
+  local added = redis.pcall('ZADD', keyOf('f', sid), score, notice)
+  if type(added) == 'table' and added.err then
+    redis.call('DEL', keyOf('f', sid))
+    redis.pcall('ZADD', keyOf('f', sid), score, notice)
+  end
+  if sid ~= SID then redis.call('PUBLISH', EVENTS .. ':' .. sid, notice) end
+end
+
+local function wake(place, list)
+  local told = {}
+  for i = 1, #list do
+    local classes = CLASSES[string.sub(list[i], 1, 1)] or {}
+    for j = 1, #classes do collect(classes[j] .. string.sub(list[i], 2), list[i], told) end
+  end
+  for sid, texts in pairs(told) do notify(sid, place, table.concat(texts, '\\n')) end
+end
+
+-- A session is over: its registrations wait for a tick.
+local function forget(sid)
+  redis.call('DEL', keyOf('f', sid))
+  redis.pcall('ZADD', K .. 'unwatched', '0', sid)
+end
+
+-- Tells a transaction of a client that knows no registrations.
+local function relay(place, text)
+  local list = {}
+  for line in string.gmatch(text, '[^\\n]+') do
+    list[#list + 1] = line
+    if string.match(line, '^Es%d+%-%d+$') then forget(string.sub(line, 2)) end
+  end
+  wake(place, list)
+end
+
+-- What such clients have done since a script of ours, newest first; false if that cannot be told.
+local function unannounced()
+  local entries = redis.pcall('XREVRANGE', EVENTS, '+', '-', 'COUNT', '${NEWS_MAX}')
+  local missed, expected = {}, counter
+  for i = 1, #entries do
+    local place, fields = string.match(entries[i][1], '^%d+%-%d+'), entries[i][2]
+    if expected == 0 or place ~= epoch .. '-' .. fmt(expected) then break end
+    if fields[3] == 'a' then return missed end
+    missed[i] = {place, fields[2]}
+    expected = expected - 1
+  end
+  return expected == 0 and missed
+end
+
+local function announce()
+  if announced or epoch == false then return end
+  announced = true
+  local missed = unannounced()
+  if missed then
+    for i = #missed, 1, -1 do relay(missed[i][1], missed[i][2]) end
+  else
+    local all = redis.pcall('ZRANGE', SESSIONS, 0, -1)
+    for i = 1, #all do notify(all[i], here(), '${MISSED}') end
+  end
+  redis.call('HSET', META, 'counter', '0' .. fmt(counter))
+end
+
+-- Whether a notice was seen; one that is none of ours is taken for seen.
+local function isSeen(notice, e, c)
+  local ne, nc = string.match(notice, '^(%d+)%-(%d+) ')
+  if not ne then return true end
+  return e ~= nil and (ne + 0.0 < e + 0.0 or (ne == e and nc + 0.0 <= c + 0.0))
+end
+
+-- The notices that the session has not seen; the others are taken away.
+local function news()
+  if SID == '' or epoch == false then return {} end
+  announce()
+  local key, unseen = keyOf('f', SID), {}
+  local e, c = string.match(SEEN, '^(%d+)%-(%d+)$')
+  while true do
+    local notices, seen = redis.pcall('ZRANGE', key, 0, ${NEWS_MAX}), {}
+    if notices.err then redis.call('DEL', key) return {'${MISSED}'} end
+    unseen = {}
+    for i = 1, #notices do
+      local list = unseen
+      if isSeen(notices[i], e, c) then list = seen end
+      list[#list + 1] = notices[i]
+    end
+    if #seen > 0 then redis.call('ZREM', key, unpack(seen)) end
+    if #unseen > ${NEWS_MAX} then return {'${MISSED}'} end
+    if #seen == 0 or #notices <= ${NEWS_MAX} then return unseen end
+  end
+end
+
+local function answer(status, payload, more)
+  if epoch == false then return {status, '', {}, '', ''} end
+  return {status, here(), news(), payload or '', more or ''}
+end
+`
+
+/** Registers watches. A key that holds something else is begun again. */
+export const REGISTER = `
+local function put(command, key, ...)
+  local done = redis.pcall(command, key, ...)
+  if type(done) ~= 'table' or not done.err then return end
+  if not string.find(done.err, 'WRONGTYPE', 1, true) then error(done) end
+  redis.call('DEL', key)
+  redis.call(command, key, ...)
+end
+
+local function register(name)
+  put('SADD', keyOf('w', name), SID)
+  put('ZADD', keyOf('a', SID), '0', name)
+end
+
+-- Registers watches again, and tells the stats of their nodes: one line for each.
+local function look(from)
+  local stats = {}
+  for i = from, #ARGV do
+    register(ARGV[i])
+    local stat = storedStat(string.sub(ARGV[i], 2))
+    if stat == false then stat = '' end
+    stats[#stats + 1] = stat or '${NO_STAT}'
+  end
+  return table.concat(stats, '\\n')
+end
+`
+
+/** Takes registrations away: those that nobody waits for, and those of sessions that are over. */
+export const SWEEP = `
+local function unregister(sid, name)
+  redis.pcall('SREM', keyOf('w', name), sid)
+  redis.pcall('ZREM', keyOf('a', sid), name)
+end
+
+local function sweep()
+  local gone = redis.pcall('ZRANGE', K .. 'unwatched', 0, 0)
+  if gone.err then redis.call('DEL', K .. 'unwatched') end
+  local sid = gone[1]
+  if not sid then return end
+  local names = redis.pcall('ZRANGE', keyOf('a', sid), 0, ${SWEPT_MAX - 1})
+  for i = 1, #names do unregister(sid, names[i]) end
+  if #names == ${SWEPT_MAX} then return end
+  redis.call('DEL', keyOf('a', sid))
+  redis.call('ZREM', K .. 'unwatched', sid)
+end
+`
