@@ -28,12 +28,12 @@ local function read(kind, path)
   if stat == false then return '', '' end
   if stat == nil then return '${NO_STAT}', K .. 'n:' .. path end
   if kind == 'get' then
-    local data = redis.call('HGET', K .. 'n:' .. path, 'data')
+    local data = call('HGET', K .. 'n:' .. path, 'data')
     if data == false then return '${NO_STAT}', K .. 'n:' .. path end
     return stat, data
   end
   if kind ~= 'children' then return stat, '' end
-  local names = redis.pcall('SMEMBERS', K .. 'c:' .. path)
+  local names = try('SMEMBERS', K .. 'c:' .. path)
   if names.err then return '${NO_STAT}', K .. 'c:' .. path end
   return stat, table.concat(names, '\\n')
 end
@@ -79,8 +79,8 @@ if last == false then return answer('EXPIRED') end
 last = count(at, last)
 local slot = 'r' .. fmt(request - math.floor(request / ${REPLIES_KEPT}) * ${REPLIES_KEPT})
 if request <= last then
-  local kept = redis.call('HGET', at, slot)
-  local number, reply = string.match(kept or '', '^(%d+)\\n(.*)$')
+  local kept = call('HGET', at, slot)
+  local number, reply = match(kept or '', '^(%d+)\\n(.*)$')
   if number == ARGV[5] and reply ~= '' then return answer('OK', reply) end
   return answer('UNKNOWN')
 end
@@ -146,7 +146,7 @@ end
 
 -- A position as a zxid tells it: a counter that has run over stands in the epoch's bits.
 local function zxidOf(place)
-  local e, c = string.match(place, '^(%d+)%-(%d+)$')
+  local e, c = match(place, '^(%d+)%-(%d+)$')
   local over = math.floor(c / ${ZXIDS_PER_EPOCH_STEP})
   return fmt(e + over) .. '-' .. fmt(c - over * ${ZXIDS_PER_EPOCH_STEP})
 end
@@ -184,7 +184,6 @@ if reply == nil then
 end
 local kept = reply
 if #kept > ${REPLY_BYTES_MAX} then kept = '' end
-redis.call('HSET', at, 'lastRequest', ARGV[5])
-redis.call('HSET', at, slot, ARGV[5] .. '\\n' .. kept)
+call('HSET', at, 'lastRequest', ARGV[5], slot, ARGV[5] .. '\\n' .. kept)
 return answer('OK', reply)
 `)

@@ -45,6 +45,7 @@ local K = KEYS[1] .. ':'
 local META, SESSIONS, EVENTS = K .. 'meta', K .. 'sessions', K .. 'events'
 local SID, GENERATION, SEEN = ARGV[2], ARGV[3], ARGV[4]
 local unpack = unpack or table.unpack
+local call, try, match = redis.call, redis.pcall, string.match
 local now, epoch, counter = 0.0, false, 0.0
 -- Whether all that has changed was told to those who watch.
 local announced = true
@@ -54,7 +55,7 @@ local function fmt(number) return string.format('%.0f', number) end
 local function corrupt(key) error({corrupt = key}) end
 
 local function ask(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
+  local reply = try(command, key, ...)
   if type(reply) == 'table' and reply.err then
     if string.find(reply.err, 'WRONGTYPE', 1, true) then corrupt(key) end
     error(reply)
@@ -62,7 +63,7 @@ local function ask(command, key, ...)
   return reply
 end
 
-local function isCount(text) return type(text) == 'string' and #text <= 15 and string.match(text, '^%d+$') ~= nil end
+local function isCount(text) return type(text) == 'string' and #text <= 15 and match(text, '^%d+$') ~= nil end
 
 -- The number in a field of a key.
 local function count(key, text)
@@ -72,17 +73,17 @@ end
 
 local function load()
   if ARGV[1] == '' then
-    local time = redis.call('TIME')
+    local time = call('TIME')
     now = time[1] * 1000 + math.floor(time[2] / 1000)
   else
     now = ARGV[1] + 0.0
   end
   epoch = ask('HGET', META, 'epoch')
   if epoch == false then return end
-  if count(META, epoch) > ${EPOCH_MAX} or string.match(epoch, '^0') then corrupt(META) end
+  if count(META, epoch) > ${EPOCH_MAX} or match(epoch, '^0') then corrupt(META) end
   local text = ask('HGET', META, 'counter')
   counter = count(META, text)
-  announced = string.match(text, '^0%d') ~= nil
+  announced = #text > 1 and string.byte(text) == 48
 end
 
 local function here() return epoch .. '-' .. fmt(counter) end
@@ -90,7 +91,7 @@ local function here() return epoch .. '-' .. fmt(counter) end
 
 const EPOCH = `
 local function isBehind(position)
-  local e, c = string.match(position, '^(%d+)%-(%d+)$')
+  local e, c = match(position, '^(%d+)%-(%d+)$')
   if not e then return false end
   return e + 0.0 > epoch + 0.0 or (e == epoch and c + 0.0 > counter)
 end
@@ -100,7 +101,7 @@ local function after(e, c) return e + 1 + math.floor(c / ${ZXIDS_PER_EPOCH_STEP}
 
 local function replicationId()
   local ok, info = pcall(redis.call, 'INFO', 'replication')
-  if ok and type(info) == 'string' then return string.match(info, 'master_replid:(%x+)') or '' end
+  if ok and type(info) == 'string' then return match(info, 'master_replid:(%x+)') or '' end
   return ''
 end
 
@@ -116,32 +117,38 @@ local function verify(seen)
     return
   end
   ask('HGET', K .. 'epochs', epoch)
-  local all = ask('ZRANGE', SESSIONS, 0, -1)
+  local all = ask('ZRANGE', SESSIONS, '0', '-1')
   verified = true
   local next = math.max(now, after(epoch + 0.0, counter))
   if behind then
-    local e, c = string.match(seen, '^(%d+)%-(%d+)$')
+    local e, c = match(seen, '^(%d+)%-(%d+)$')
     next = math.max(next, after(e + 0.0, c + 0.0))
   end
-  redis.call('HSET', META, 'replication', id)
-  redis.call('HSET', K .. 'epochs', epoch, fmt(counter))
+  call('HSET', META, 'replication', id)
+  call('HSET', K .. 'epochs', epoch, fmt(counter))
   epoch, counter = fmt(next), 0.0
-  redis.call('HSET', META, 'epoch', epoch)
-  redis.call('HSET', META, 'counter', '00')
+  call('HSET', META, 'epoch', epoch)
+  call('HSET', META, 'counter', '00')
   announced = true
-  redis.call('HSET', META, 'lastSession', '0')
+  call('HSET', META, 'lastSession', '0')
   -- Nobody could be heard while there was no server: each session has its whole time again.
   for i = 1, #all do
-    local timeout = redis.pcall('HGET', K .. 's:' .. all[i], 'timeout')
-    if isCount(timeout) then redis.call('ZADD', SESSIONS, fmt(now + timeout), all[i]) end
+    local timeout = try('HGET', K .. 's:' .. all[i], 'timeout')
+    if isCount(timeout) then call('ZADD', SESSIONS, fmt(now + timeout), all[i]) end
   end
 end
 `
 
+/** Patterns of the fields of a stat, in their order. */
+const STAT = [
+  ...['%d+%-%d+', '%d+%-%d+', '%d+%-%d+', '%d+', '%d+', '%-?%d+', '%-?%d+', 's?[%d%-]+', '[pect]', '%d+', '%-?%d+'],
+  ...['%d+', '%d+'],
+]
+
 const NODES = `
 -- Fields of a stat: 1 czxid, 2 mzxid, 3 pzxid, 4 ctime, 5 mtime, 6 version, 7 cversion, 8 owner, 9 kind, 10 ttl,
 -- 11 children ever created, 12 children, 13 length of the data
-local STAT = '^%d+%-%d+ %d+%-%d+ %d+%-%d+ %d+ %d+ %-?%d+ %-?%d+ s?[%d%-]+ [pect] %d+ %-?%d+ %d+ %d+$'
+local STAT, FIELDS = '^${STAT.join(' ')}$', '^${STAT.map((field) => `(${field})`).join(' ')}$'
 local STAT_BYTES_MAX = 400
 
 local function isInt32(text)
@@ -151,16 +158,16 @@ local function isInt32(text)
 end
 
 local function isStat(stat)
-  return type(stat) == 'string' and #stat <= STAT_BYTES_MAX and string.match(stat, STAT) ~= nil
+  return type(stat) == 'string' and #stat <= STAT_BYTES_MAX and match(stat, STAT) ~= nil
 end
 
 -- The fields of a stat; nil if it is none.
 local function fieldsOf(stat)
-  if not isStat(stat) then return nil end
-  local fields = {}
-  for field in string.gmatch(stat, '%S+') do fields[#fields + 1] = field end
+  if type(stat) ~= 'string' or #stat > STAT_BYTES_MAX then return nil end
+  local fields = {match(stat, FIELDS)}
+  if not fields[1] then return nil end
   local owner = fields[8]
-  if owner ~= '0' and not string.match(owner, '^s%d+%-%d+$') then return nil end
+  if owner ~= '0' and not match(owner, '^s%d+%-%d+$') then return nil end
   if not (isInt32(fields[6]) and isInt32(fields[7]) and isInt32(fields[11])) then return nil end
   if not (isCount(fields[4]) and isCount(fields[5]) and isCount(fields[10])) then return nil end
   if not (isCount(fields[12]) and isCount(fields[13])) then return nil end
@@ -169,7 +176,7 @@ end
 
 -- The stat of a node as it is stored; false if there is none, nil if there is something else. Its reader looks closer.
 local function storedStat(path)
-  local stat = redis.pcall('HGET', K .. 'n:' .. path, 'stat')
+  local stat = try('HGET', K .. 'n:' .. path, 'stat')
   if stat == false or isStat(stat) then return stat end
   return nil
 end
@@ -178,7 +185,7 @@ local function isPath(text) return #text > 1 and string.sub(text, 1, 1) == '/' e
 
 -- A path's parent and its last segment.
 local function split(path)
-  local parentPath, name = string.match(path, '^(.*)/([^/]*)$')
+  local parentPath, name = match(path, '^(.*)/([^/]*)$')
   if parentPath == '' then parentPath = '/' end
   return parentPath, name
 end
@@ -199,7 +206,7 @@ end
 local function node(path)
   local known = draft[path]
   if known ~= nil then return known end
-  local stat = redis.pcall('HGET', K .. 'n:' .. path, 'stat')
+  local stat = try('HGET', K .. 'n:' .. path, 'stat')
   known = false
   if stat ~= false then
     known = fieldsOf(stat)
@@ -226,7 +233,7 @@ local TYPES = {SADD = 'set', SREM = 'set', ZADD = 'zset', ZREM = 'zset'}
 local function fits(step)
   local wanted = TYPES[step[1]]
   if wanted == nil then return true end
-  local found = redis.pcall('TYPE', step[2])
+  local found = try('TYPE', step[2])
   if type(found) == 'table' then found = found.ok end
   return found == nil or found == 'none' or found == wanted
 end
@@ -243,34 +250,35 @@ end
 
 local function tell()
   local text = table.concat(changes, '\\n')
-  local function add() return redis.pcall('XADD', EVENTS, 'MAXLEN', '~', '${EVENTS_KEPT}', position, 'c', text, 'a', '') end
+  local function add() return try('XADD', EVENTS, 'MAXLEN', '~', '${EVENTS_KEPT}', position, 'c', text, 'a', '') end
   local added = add()
   if type(added) == 'table' and added.err then
     -- Something else is there, or entries of a later place.
-    redis.call('DEL', EVENTS)
+    call('DEL', EVENTS)
     add()
   end
-  local seal = redis.call('HGET', META, 'seal') or ''
-  redis.call('PUBLISH', EVENTS, position .. ' ' .. seal .. '\\n' .. text)
+  local seal = call('HGET', META, 'seal') or ''
+  call('PUBLISH', EVENTS, position .. ' ' .. seal .. '\\n' .. text)
   wake(position, changes)
 end
 
 local function commit()
   local fitting = steps()
   counter = counter + 1
-  redis.call('HSET', META, 'counter', '0' .. fmt(counter))
+  call('HSET', META, 'counter', '0' .. fmt(counter))
   for i = 1, #touched do
     local path = touched[i]
     local value = draft[path]
     if value == false then
-      redis.call('DEL', K .. 'n:' .. path)
+      call('DEL', K .. 'n:' .. path)
     else
-      redis.call('HSET', K .. 'n:' .. path, 'stat', table.concat(value, ' '))
-      if value.data ~= nil then redis.call('HSET', K .. 'n:' .. path, 'data', value.data) end
+      local stat = table.concat(value, ' ')
+      if value.data == nil then call('HSET', K .. 'n:' .. path, 'stat', stat)
+      else call('HSET', K .. 'n:' .. path, 'stat', stat, 'data', value.data) end
       value.data = nil
     end
   end
-  for i = 1, #fitting do redis.call(unpack(fitting[i])) end
+  for i = 1, #fitting do call(unpack(fitting[i])) end
   tell()
 end
 
@@ -314,7 +322,7 @@ end
 const SESSION_END = `
 -- Its nodes, as far as what is listed is a node of this session; a stranger may have written the list.
 local function owned(sid)
-  local listed = redis.pcall('SMEMBERS', K .. 'e:' .. sid)
+  local listed = try('SMEMBERS', K .. 'e:' .. sid)
   local paths = {}
   for i = 1, #listed do
     local found = isPath(listed[i]) and node(listed[i])
@@ -335,12 +343,12 @@ local function endSession(sid)
   changed('E', sid)
   commit()
   forget(sid)
-  redis.call('PUBLISH', EVENTS .. ':' .. sid, sealed(position, position, '\\nE' .. sid))
+  call('PUBLISH', EVENTS .. ':' .. sid, sealed(position, position, '\\nE' .. sid))
   lenient = false
 end
 
 local function overdue()
-  return ask('ZRANGEBYSCORE', SESSIONS, '-inf', fmt(now), 'LIMIT', 0, ${REAPED_MAX})
+  return ask('ZRANGEBYSCORE', SESSIONS, '-inf', fmt(now), 'LIMIT', '0', '${REAPED_MAX}')
 end
 
 local function reapSessions()
@@ -349,7 +357,7 @@ local function reapSessions()
   verify()
   local due = overdue()
   for i = 1, #due do
-    if string.match(due[i], '^s%d+%-%d+$') then endSession(due[i]) else redis.call('ZREM', SESSIONS, due[i]) end
+    if match(due[i], '^s%d+%-%d+$') then endSession(due[i]) else call('ZREM', SESSIONS, due[i]) end
   end
 end
 
@@ -363,7 +371,7 @@ end
 local function renew()
   local at = K .. 's:' .. SID
   if ask('HGET', at, 'generation') ~= GENERATION then return false end
-  redis.call('ZADD', SESSIONS, fmt(now + count(at, ask('HGET', at, 'timeout'))), SID)
+  call('ZADD', SESSIONS, fmt(now + count(at, ask('HGET', at, 'timeout'))), SID)
   return true
 end
 `
@@ -373,8 +381,8 @@ const PRELUDE = KEYS_AND_CLOCK + EPOCH + NODES + WATCHES + TRANSACTION + SESSION
 /**
  * Makes a script of its body, which ends with its answer. A key that does not hold a value of ours is answered by name.
  *
- * It is sent without comments and indentation: of a client without a password a server takes no text of more than 16 KB
- * and no command of more than ten parts, and says so instead of asking for the password.
+ * It is sent without comments, and spaces that it does not need: of a client without a password a server takes no
+ * text of more than 16 KB and no command of more than ten parts, and says so instead of asking for the password.
  */
 export function scriptOf(body: string): string {
   return bare(`${PRELUDE}
@@ -391,13 +399,17 @@ error(result, 0)
 }
 
 function bare(text: string): string {
-  return text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('--')).join('\n')
+  const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('--'))
+  return lines.map((line) => line.replace(STRING_OR_SIGN, (found, sign?: string) => sign ?? found)).join('\n')
 }
+
+/** A text in quotes, or a sign that needs no spaces around it. */
+const STRING_OR_SIGN = /'(?:\\.|[^'\\])*'| *([=~<>]=|[=<>,+*/]|(?<!\d *)\.\.) */g
 
 /** Nodes that expire: containers whose last child went, and nodes whose time to live is over. */
 export const NODE_REAPER = `
 local function reapNodes(kind, which, upTo)
-  local due = redis.pcall('ZRANGEBYSCORE', K .. which, '-inf', fmt(upTo), 'LIMIT', 0, ${REAPED_MAX})
+  local due = try('ZRANGEBYSCORE', K .. which, '-inf', fmt(upTo), 'LIMIT', '0', '${REAPED_MAX}')
   if #due == 0 then return end
   lenient = true
   begin()

@@ -11,38 +11,38 @@ import { REGISTER, SWEEP } from './watches.ts'
  */
 export const OPEN = scriptOf(`
 if epoch == false then
-  local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
+  local e, c = match(ARGV[6], '^(%d+)%-(%d+)$')
   local first = now
   if e then first = math.max(first, after(e + 0.0, c + 0.0)) end
   ask('HGET', K .. 'n:/', 'stat')
-  redis.call('HSET', META, 'counter', '00')
-  redis.call('HSET', META, 'format', '1')
-  redis.call('HSET', META, 'replication', replicationId())
-  redis.call('HSET', META, 'lastSession', '0')
+  call('HSET', META, 'counter', '00')
+  call('HSET', META, 'format', '1')
+  call('HSET', META, 'replication', replicationId())
+  call('HSET', META, 'lastSession', '0')
   epoch, counter, verified = fmt(first), 0.0, true
-  redis.call('HSET', META, 'epoch', epoch)
+  call('HSET', META, 'epoch', epoch)
   local at = fmt(now)
   local root = {here(), here(), here(), at, at, '0', '0', '0', 'p', '0', '0', '0', '0'}
-  redis.call('HSET', K .. 'n:/', 'stat', table.concat(root, ' '))
-  redis.call('HSET', K .. 'n:/', 'data', '')
+  call('HSET', K .. 'n:/', 'stat', table.concat(root, ' '))
+  call('HSET', K .. 'n:/', 'data', '')
 end
 verify(ARGV[6])
 reapSessions()
 local seal = ask('HGET', META, 'seal')
 if seal == false or seal == '' then
   seal = ARGV[3]
-  redis.call('HSET', META, 'seal', seal)
+  call('HSET', META, 'seal', seal)
 end
 local number = fmt(count(META, ask('HGET', META, 'lastSession')) + 1)
 local sid = 's' .. epoch .. '-' .. number
 local at = K .. 's:' .. sid
 ask('HGET', at, 'timeout')
-redis.call('HSET', META, 'lastSession', number)
-redis.call('HSET', at, 'timeout', ARGV[5])
-redis.call('HSET', at, 'generation', '1')
-redis.call('HSET', at, 'lastRequest', '0')
-redis.call('HSET', at, 'told', here())
-redis.call('ZADD', SESSIONS, fmt(now + ARGV[5]), sid)
+call('HSET', META, 'lastSession', number)
+call('HSET', at, 'timeout', ARGV[5])
+call('HSET', at, 'generation', '1')
+call('HSET', at, 'lastRequest', '0')
+call('HSET', at, 'told', here())
+call('ZADD', SESSIONS, fmt(now + ARGV[5]), sid)
 return answer('OK', sid, seal)
 `)
 
@@ -54,7 +54,7 @@ return answer('OK', sid, seal)
  */
 export const ATTACH = scriptOf(`
 if epoch == false then return answer('EXPIRED') end
-local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
+local e, c = match(ARGV[6], '^(%d+)%-(%d+)$')
 verify(ARGV[6])
 local isCut = false
 if e ~= epoch then
@@ -73,9 +73,9 @@ local generation = ask('HGET', at, 'generation')
 if generation == false then return answer('EXPIRED') end
 if count(at, generation) >= GENERATION + 0.0 then return answer('MOVED') end
 local timeout = count(at, ask('HGET', at, 'timeout'))
-redis.call('HSET', at, 'generation', GENERATION)
-redis.call('HSET', at, 'lastRequest', ARGV[5])
-redis.call('ZADD', SESSIONS, fmt(now + timeout), SID)
+call('HSET', at, 'generation', GENERATION)
+call('HSET', at, 'lastRequest', ARGV[5])
+call('ZADD', SESSIONS, fmt(now + timeout), SID)
 return answer('OK')
 `)
 

@@ -14,7 +14,7 @@
  *           with each tick.
  * Before    clients of version 0.1 read the stream and the channel of the namespace, which go on, and know no
  *           registrations. A counter without a zero in front was written by one of them, and an entry of the stream
- *           without a mark; whoever comes next tells what they did.
+ *           without a mark; whoever comes next tells what they did since it was told last (`announced`).
  * End       registrations of a session that is over are taken away by ticks, so many at a time. Until then they cost
  *           a change a look.
  */
@@ -37,11 +37,11 @@ local CLASSES = {C = {'n'}, D = {'n'}, K = {'k'}, X = {'n', 'k'}}
 local function keyOf(kind, name) return K .. kind .. ':' .. name end
 
 local function collect(name, change, told)
-  local sids = redis.pcall('SMEMBERS', keyOf('w', name))
+  local sids = try('SMEMBERS', keyOf('w', name))
   if #sids == 0 and not sids.err then return end
-  redis.call('DEL', keyOf('w', name))
+  call('DEL', keyOf('w', name))
   for i = 1, #sids do
-    redis.pcall('ZREM', keyOf('a', sids[i]), name)
+    try('ZREM', keyOf('a', sids[i]), name)
     local list = told[sids[i]]
     if not list then told[sids[i]] = {change}
     elseif list[#list] ~= change then list[#list + 1] = change end
@@ -49,26 +49,26 @@ local function collect(name, change, told)
 end
 
 local function sealed(place, before, text)
-  local seal = redis.call('HGET', META, 'seal') or ''
+  local seal = call('HGET', META, 'seal') or ''
   return place .. ' ' .. seal .. ' ' .. before .. text
 end
 
 -- Nothing here may fail: the transaction is under way. Whoever runs this script has the notice in its answer.
 local function notify(sid, place, text)
-  local before = redis.pcall('HGET', keyOf('s', sid), 'told')
+  local before = try('HGET', keyOf('s', sid), 'told')
   if type(before) ~= 'string' then return end
-  if #before > 40 or not string.match(before, '^%d+%-%d+$') then before = place end
-  redis.call('HSET', keyOf('s', sid), 'told', place)
+  if #before > 40 or not match(before, '^%d+%-%d+$') then before = place end
+  call('HSET', keyOf('s', sid), 'told', place)
   local mark = '\\n'
   if sid == SID then mark = ' -\\n' end
   local notice = sealed(place, before, mark .. text)
-  local score = string.match(place, '^%d+%-(%d+)$')
-  local added = redis.pcall('ZADD', keyOf('f', sid), score, notice)
+  local score = match(place, '^%d+%-(%d+)$')
+  local added = try('ZADD', keyOf('f', sid), score, notice)
   if type(added) == 'table' and added.err then
-    redis.call('DEL', keyOf('f', sid))
-    redis.pcall('ZADD', keyOf('f', sid), score, notice)
+    call('DEL', keyOf('f', sid))
+    try('ZADD', keyOf('f', sid), score, notice)
   end
-  if sid ~= SID then redis.call('PUBLISH', EVENTS .. ':' .. sid, notice) end
+  if sid ~= SID then call('PUBLISH', EVENTS .. ':' .. sid, notice) end
 end
 
 local function wake(place, list)
@@ -82,8 +82,8 @@ end
 
 -- A session is over: its registrations wait for a tick.
 local function forget(sid)
-  redis.call('DEL', keyOf('f', sid))
-  redis.pcall('ZADD', K .. 'unwatched', '0', sid)
+  call('DEL', keyOf('f', sid))
+  try('ZADD', K .. 'unwatched', '0', sid)
 end
 
 -- Tells a transaction of a client that knows no registrations.
@@ -91,19 +91,20 @@ local function relay(place, text)
   local list = {}
   for line in string.gmatch(text, '[^\\n]+') do
     list[#list + 1] = line
-    if string.match(line, '^Es%d+%-%d+$') then forget(string.sub(line, 2)) end
+    if match(line, '^Es%d+%-%d+$') then forget(string.sub(line, 2)) end
   end
   wake(place, list)
 end
 
 -- What such clients have done since a script of ours, newest first; false if that cannot be told.
 local function unannounced()
-  local entries = redis.pcall('XREVRANGE', EVENTS, '+', '-', 'COUNT', '${NEWS_MAX}')
+  local entries = try('XREVRANGE', EVENTS, '+', '-', 'COUNT', '${NEWS_MAX}')
+  local told = call('HGET', META, 'announced')
   local missed, expected = {}, counter
   for i = 1, #entries do
-    local place, fields = string.match(entries[i][1], '^%d+%-%d+'), entries[i][2]
+    local place, fields = match(entries[i][1], '^%d+%-%d+'), entries[i][2]
     if expected == 0 or place ~= epoch .. '-' .. fmt(expected) then break end
-    if fields[3] == 'a' then return missed end
+    if fields[3] == 'a' or place == told then return missed end
     missed[i] = {place, fields[2]}
     expected = expected - 1
   end
@@ -117,15 +118,15 @@ local function announce()
   if missed then
     for i = #missed, 1, -1 do relay(missed[i][1], missed[i][2]) end
   else
-    local all = redis.pcall('ZRANGE', SESSIONS, 0, -1)
+    local all = try('ZRANGE', SESSIONS, '0', '-1')
     for i = 1, #all do notify(all[i], here(), '${MISSED}') end
   end
-  redis.call('HSET', META, 'counter', '0' .. fmt(counter))
+  call('HSET', META, 'counter', '0' .. fmt(counter), 'announced', here())
 end
 
 -- Whether a notice was seen; one that is none of ours is taken for seen.
 local function isSeen(notice, e, c)
-  local ne, nc = string.match(notice, '^(%d+)%-(%d+) ')
+  local ne, nc = match(notice, '^(%d+)%-(%d+) ')
   if not ne then return true end
   return e ~= nil and (ne + 0.0 < e + 0.0 or (ne == e and nc + 0.0 <= c + 0.0))
 end
@@ -134,18 +135,19 @@ end
 local function news()
   if SID == '' or epoch == false then return {} end
   announce()
-  local key, unseen = keyOf('f', SID), {}
-  local e, c = string.match(SEEN, '^(%d+)%-(%d+)$')
+  local key = keyOf('f', SID)
   while true do
-    local notices, seen = redis.pcall('ZRANGE', key, 0, ${NEWS_MAX}), {}
-    if notices.err then redis.call('DEL', key) return {'${MISSED}'} end
-    unseen = {}
+    local notices = try('ZRANGE', key, '0', '${NEWS_MAX}')
+    if notices.err then call('DEL', key) return {'${MISSED}'} end
+    if #notices == 0 then return notices end
+    local e, c = match(SEEN, '^(%d+)%-(%d+)$')
+    local seen, unseen = {}, {}
     for i = 1, #notices do
       local list = unseen
       if isSeen(notices[i], e, c) then list = seen end
       list[#list + 1] = notices[i]
     end
-    if #seen > 0 then redis.call('ZREM', key, unpack(seen)) end
+    if #seen > 0 then call('ZREM', key, unpack(seen)) end
     if #unseen > ${NEWS_MAX} then return {'${MISSED}'} end
     if #seen == 0 or #notices <= ${NEWS_MAX} then return unseen end
   end
@@ -160,11 +162,11 @@ end
 /** Registers watches. A key that holds something else is begun again. */
 export const REGISTER = `
 local function put(command, key, ...)
-  local done = redis.pcall(command, key, ...)
+  local done = try(command, key, ...)
   if type(done) ~= 'table' or not done.err then return end
   if not string.find(done.err, 'WRONGTYPE', 1, true) then error(done) end
-  redis.call('DEL', key)
-  redis.call(command, key, ...)
+  call('DEL', key)
+  call(command, key, ...)
 end
 
 local function register(name)
@@ -188,19 +190,19 @@ end
 /** Takes registrations away: those that nobody waits for, and those of sessions that are over. */
 export const SWEEP = `
 local function unregister(sid, name)
-  redis.pcall('SREM', keyOf('w', name), sid)
-  redis.pcall('ZREM', keyOf('a', sid), name)
+  try('SREM', keyOf('w', name), sid)
+  try('ZREM', keyOf('a', sid), name)
 end
 
 local function sweep()
-  local gone = redis.pcall('ZRANGE', K .. 'unwatched', 0, 0)
-  if gone.err then redis.call('DEL', K .. 'unwatched') end
+  local gone = try('ZRANGE', K .. 'unwatched', '0', '0')
+  if gone.err then call('DEL', K .. 'unwatched') end
   local sid = gone[1]
   if not sid then return end
-  local names = redis.pcall('ZRANGE', keyOf('a', sid), 0, ${SWEPT_MAX - 1})
+  local names = try('ZRANGE', keyOf('a', sid), '0', '${SWEPT_MAX - 1}')
   for i = 1, #names do unregister(sid, names[i]) end
   if #names == ${SWEPT_MAX} then return end
-  redis.call('DEL', keyOf('a', sid))
-  redis.call('ZREM', K .. 'unwatched', sid)
+  call('DEL', keyOf('a', sid))
+  call('ZREM', K .. 'unwatched', sid)
 end
 `
