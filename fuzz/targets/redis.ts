@@ -19,10 +19,12 @@ const ACTS_MAX = 6
 /** Keys of a namespace; SID stands for the session's. Findings name them by their place. */
 const KEYS = [
   ...['meta', 'sessions', 'events', 'ttl', 'empty', 'n:/', 'n:/a', 'n:/a/b', 'c:/', 'c:/a', 'c:/a/b', 's:SID'],
-  ...['e:SID', 'q:SID', 'n:/x', 'w:/a', 'x'],
+  ...['e:SID', 'q:SID', 'n:/x', 'w:n/a', 'x', 'w:k/a', 'a:SID', 'f:SID', 'unwatched', 'epochs'],
 ]
 const KINDS = ['string', 'list', 'hash', 'set', 'zset', 'stream', 'gone', 'score'] as const
-const FIELDS = ['stat', 'data', 'epoch', 'counter', 'lastRequest', 'timeout', 'password', 'x', '']
+const FIELDS = [
+  ...['stat', 'data', 'epoch', 'counter', 'lastRequest', 'timeout', 'password', 'x', '', 'told', 'announced', 'seal'],
+]
 const SEEDS: readonly (readonly [key: string, kind: (typeof KINDS)[number], field: string, value: string])[] = [
   ['n:/a', 'hash', 'stat', '5-1 5-1 5-1 0 0 0 0 0 p 0 0 0 0'],
   ['n:/a', 'hash', 'stat', '5-1 5-1 5-1 NaN 0 0 0 0 p 0 0 0 0'],
@@ -37,6 +39,13 @@ const SEEDS: readonly (readonly [key: string, kind: (typeof KINDS)[number], fiel
   ['events', 'stream', '', 'C/a'],
   ['ttl', 'score', '', '/a'],
   ['meta', 'gone', '', ''],
+  ['w:n/a', 'set', '', 's1-1'],
+  ['w:k/a', 'string', '', 'x'],
+  ['a:SID', 'score', '', 'n/a'],
+  ['f:SID', 'score', '', '5-1 s 5-0\nD/a'],
+  ['f:SID', 'zset', '', '?'],
+  ['s:SID', 'hash', 'told', '9-9'],
+  ['unwatched', 'score', '', 's1-1'],
 ]
 
 type Kind = (typeof KINDS)[number]

@@ -49,9 +49,8 @@ const ATTEMPT_MS_MIN = 100
 /** Largest pause between two attempts to reconnect, in milliseconds. */
 const PAUSE_MS_MAX = 1_000
 
-/** Registrations of watches that a tick looks at, at most, and takes away. */
-const AUDITED_MAX = 16
-const STALE_MAX = 256
+/** Registrations of watches that a tick looks at, at most, and that it takes away. */
+const [AUDITED_MAX, STALE_MAX] = [16, 256]
 
 /** The answers with which a new session begins. */
 export interface Birth {
@@ -96,8 +95,6 @@ export class RedisSession implements Session {
   #isDoubted = false
   /** Whether it was told that a key of the session is not as it must be. */
   #hasComplained = false
-  /** How far the session had been told at the beat before. */
-  #toldAtBeat: Position | null = null
   /** Ends an attempt to reconnect. */
   readonly #ending = new AbortController()
   #pause: ReturnType<typeof setTimeout> | undefined
@@ -118,16 +115,12 @@ export class RedisSession implements Session {
       check: (names) => {
         if (this.#link !== null) this.#outbox.addUrgent(ownCall('check', names, false, () => undefined))
       },
-      fetch: () => {
-        this.#tick(false, () => this.#replies.fetched())
-      },
+      fetch: () => this.#tick(false, () => this.#replies.fetched()),
     })
     this.#answeredSentMs = birth.sentAtMs
     this.#renewalSentMs = birth.sentAtMs
     const beatMs = Math.min(hub.settings.tickMs, timeoutMs * RENEWAL_PART)
-    this.#beat = new Deadline(() => this.#beatMs + beatMs, () => {
-      this.#onBeat()
-    })
+    this.#beat = new Deadline(() => this.#beatMs + beatMs, () => this.#onBeat())
     this.#silence = new Deadline(() => this.#heardMs + timeoutMs * SILENCE_PART, () => {
       this.#drop('the server does not answer')
     })
@@ -252,8 +245,7 @@ export class RedisSession implements Session {
     const link = this.#link
     if (link === null) return
     const seen = this.#replies.last
-    const head = [this.#hub.now(), this.#sid, String(this.#generation), seen.text]
-    link.run(SCRIPTS[script], [...head, ...args]).then(
+    link.run(SCRIPTS[script], [...this.#head(), ...args]).then(
       (reply) => {
         if (link !== this.#link) return
         this.#outbox.answered(script, sizeOf(reply))
@@ -274,6 +266,11 @@ export class RedisSession implements Session {
       this.#queue.report(error)
       if (link === this.#link) this.#drop('what it answered cannot be understood')
     })
+  }
+
+  /** The arguments that all scripts begin with. */
+  #head(): string[] {
+    return [this.#hub.now(), this.#sid, String(this.#generation), this.#replies.last.text]
   }
 
   #fail(call: Call, failure: CallFailure, sent: boolean): void {
@@ -379,21 +376,14 @@ export class RedisSession implements Session {
   #onBeat(): void {
     this.#beatMs = performance.now()
     this.#beat.start()
-    if (this.#toldAtBeat !== null) this.#hub.feed.shouldHaveSeen(this.#sid, this.#toldAtBeat)
-    this.#toldAtBeat = this.#replies.lastTold
-    const { watches } = this.#replies
+    const { watches, lastTold } = this.#replies
+    this.#hub.feed.wasTold(this.#sid, lastTold)
     const [stale, audited] = [watches.takeStale(STALE_MAX), watches.toAudit(AUDITED_MAX)]
     const renews = this.#beatMs - this.#renewalSentMs >= this.timeoutMs * RENEWAL_PART * 0.9
     this.#tick(renews, (isDone) => (isDone ? undefined : watches.keepStale(stale)), stale, audited)
   }
 
-  /**
-   * A tick of ours, which waits for no data.
-   *
-   * @param done - called when it is answered, or has failed
-   * @param stale - registrations of watches to take away
-   * @param audited - registrations of watches to look at
-   */
+  /** A tick of ours, which waits for no data, takes away `stale` registrations and looks at the `audited`. */
   #tick(renews: boolean, done: (isDone: boolean) => void, stale: string[] = [], audited: string[] = []): void {
     if (renews) this.#renewalSentMs = performance.now()
     const args = [renews ? '1' : '0', '0', String(stale.length), ...stale, ...audited]
@@ -431,7 +421,6 @@ export class RedisSession implements Session {
     this.#link?.close()
     this.#link = null
     this.#replies.detached()
-    this.#toldAtBeat = null
     this.#beat.stop()
     this.#silence.stop()
     clearTimeout(this.#pause)
@@ -468,10 +457,8 @@ export class RedisSession implements Session {
 
   async #claim(link: Link): Promise<{ link: Link; reply: Reply; sentAtMs: number }> {
     const sentAtMs = performance.now()
-    const seen = this.#replies.last.text
     this.#generation += 1
-    const head = [this.#hub.now(), this.#sid, String(this.#generation), seen]
-    const args = [...head, String(this.#outbox.lastRequest), seen]
+    const args = [...this.#head(), String(this.#outbox.lastRequest), this.#replies.last.text]
     const reply = await link.run(SCRIPTS.attach, args)
     if (reply.status === 'CORRUPT') throw foreign(textOf(reply.payload))
     return { link, reply, sentAtMs }

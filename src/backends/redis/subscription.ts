@@ -13,7 +13,7 @@
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 import type { RedisConnection } from './driver.ts'
-import { comparePositions, parseNotice } from './position.ts'
+import { NOWHERE, comparePositions, parseNotice } from './position.ts'
 import type { Position, Transaction } from './position.ts'
 
 /** Who is told. */
@@ -31,8 +31,10 @@ interface Subscriber {
   isHeard: boolean
   /** The last position in a message. */
   last: Position | null
-  /** How far it should have heard when it was asked last. */
-  toldOf: Position | null
+  /** How far its session had been told some time after the beginning; it never brings what was told before that. */
+  since: Position | null
+  /** How far its session had been told when that was asked last. */
+  told: Position | null
 }
 
 /** Largest pause before a subscription is made again, in milliseconds. */
@@ -67,7 +69,7 @@ export class Subscription {
   /** Listens to the channel of a session. @returns a function that ends it */
   listen(session: string, listener: FeedListener): () => void {
     const channel = this.#prefix + session
-    this.#subscribers.set(channel, { listener, isHeard: false, last: null, toldOf: null })
+    this.#subscribers.set(channel, { listener, isHeard: false, last: null, since: null, told: null })
     if (this.#subscribers.size === 1) void this.#open()
     else if (this.#isOpen && this.#connection !== null) void this.#subscribe(this.#connection, [channel])
     return () => {
@@ -82,15 +84,17 @@ export class Subscription {
     this.#seal = seal
   }
 
-  /** A session was told so far some time ago: a subscription that has not brought that by now is made again. */
-  shouldHaveSeen(session: string, position: Position): void {
+  /**
+   * Tells now and then how far a session has been told, in whatever way: a subscription that has not brought by the
+   * next time what it should have is made again.
+   */
+  wasTold(session: string, position: Position | null): void {
     const subscriber = this.#subscribers.get(this.#prefix + session)
     if (subscriber?.isHeard !== true) return
-    const { toldOf: since, last } = subscriber
-    subscriber.toldOf = position
-    // It never brings what was told before it began.
-    if (since === null || comparePositions(position, since) <= 0) return
-    if (last === null || comparePositions(last, position) < 0) this.#again()
+    const { since, told, last } = subscriber
+    subscriber.told = position
+    if (since === null) subscriber.since = position ?? NOWHERE
+    else if (told !== null && comparePositions(told, since) > 0 && isBefore(last, told)) this.#again()
   }
 
   async #open(): Promise<void> {
@@ -183,7 +187,12 @@ export class Subscription {
     for (const subscriber of this.#subscribers.values()) {
       subscriber.isHeard = false
       subscriber.last = null
-      subscriber.toldOf = null
+      subscriber.since = null
+      subscriber.told = null
     }
   }
+}
+
+function isBefore(last: Position | null, told: Position): boolean {
+  return last === null || comparePositions(last, told) < 0
 }
