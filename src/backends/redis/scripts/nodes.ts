@@ -1,5 +1,5 @@
 /** The scripts that read and write nodes. */
-import { ZXIDS_PER_EPOCH_STEP, scriptOf } from './prelude.ts'
+import { ZXIDS_PER_EPOCH_STEP, readingScriptOf, scriptOf } from './prelude.ts'
 import { NO_STAT, REGISTER } from './watches.ts'
 
 /** Number of a session's last requests whose answers are kept, in case one is sent twice. */
@@ -20,7 +20,7 @@ export const FOREIGN_KEY = 'FOREIGN_KEY'
  * no name has a line break in it. Where the stored value is no node, the first is a question mark and the second the
  * key. A watch is registered where the read arms it: where there is a node, or for `exists`.
  */
-export const READ = scriptOf(`${REGISTER}
+export const READ = readingScriptOf(`${REGISTER}
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
 local function read(kind, path)
@@ -53,7 +53,7 @@ return {status, position, news, unpack(results)}
  * are what they are registered under. Answers one line for each: empty for no node, a question mark for what is no
  * stat.
  */
-export const CHECK = scriptOf(`${REGISTER}
+export const CHECK = readingScriptOf(`${REGISTER}
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
 local stats = look(5)

@@ -19,7 +19,7 @@
  *           missing is compared with `false`, numbers leave through string.format, no cjson, an injected clock, and an
  *           answer is made by one constructor, as a table that has grown is none to the mock.
  */
-import { WATCHES } from './watches.ts'
+import { NEWS, NOTICES } from './watches.ts'
 
 /** How many entries of the stream are kept, at least. */
 const EVENTS_KEPT = 1024
@@ -86,6 +86,7 @@ local function load()
   announced = #text > 1 and string.byte(text) == 48
 end
 
+local function keyOf(kind, name) return K .. kind .. ':' .. name end
 local function here() return epoch .. '-' .. fmt(counter) end
 `
 
@@ -145,20 +146,41 @@ const STAT = [
   ...['%d+', '%d+'],
 ]
 
+const LIVES_AND_STATS = `
+local function overdue()
+  return ask('ZRANGEBYSCORE', SESSIONS, '-inf', fmt(now), 'LIMIT', '0', '${REAPED_MAX}')
+end
+
+local function isLive()
+  if epoch == false then return false end
+  local due = ask('ZSCORE', SESSIONS, SID)
+  return due ~= false and (tonumber(due) or 0) > now
+end
+
+local STAT, STAT_BYTES_MAX = '^${STAT.join(' ')}$', 400
+
+local function isStat(stat)
+  return type(stat) == 'string' and #stat <= STAT_BYTES_MAX and match(stat, STAT) ~= nil
+end
+
+-- The stat of a node as it is stored; false if there is none, nil if there is something else. Its reader looks closer.
+local function storedStat(path)
+  local stat = try('HGET', K .. 'n:' .. path, 'stat')
+  if stat == false or isStat(stat) then return stat end
+  return nil
+end
+`
+
 const NODES = `
+local FIELDS = '^${STAT.map((field) => `(${field})`).join(' ')}$'
+
 -- Fields of a stat: 1 czxid, 2 mzxid, 3 pzxid, 4 ctime, 5 mtime, 6 version, 7 cversion, 8 owner, 9 kind, 10 ttl,
 -- 11 children ever created, 12 children, 13 length of the data
-local STAT, FIELDS = '^${STAT.join(' ')}$', '^${STAT.map((field) => `(${field})`).join(' ')}$'
-local STAT_BYTES_MAX = 400
 
 local function isInt32(text)
   if #text > 11 then return false end
   local number = text + 0.0
   return number >= -2147483648 and number <= 2147483647
-end
-
-local function isStat(stat)
-  return type(stat) == 'string' and #stat <= STAT_BYTES_MAX and match(stat, STAT) ~= nil
 end
 
 -- The fields of a stat; nil if it is none.
@@ -172,13 +194,6 @@ local function fieldsOf(stat)
   if not (isCount(fields[4]) and isCount(fields[5]) and isCount(fields[10])) then return nil end
   if not (isCount(fields[12]) and isCount(fields[13])) then return nil end
   return fields
-end
-
--- The stat of a node as it is stored; false if there is none, nil if there is something else. Its reader looks closer.
-local function storedStat(path)
-  local stat = try('HGET', K .. 'n:' .. path, 'stat')
-  if stat == false or isStat(stat) then return stat end
-  return nil
 end
 
 local function isPath(text) return #text > 1 and string.sub(text, 1, 1) == '/' end
@@ -347,10 +362,6 @@ local function endSession(sid)
   lenient = false
 end
 
-local function overdue()
-  return ask('ZRANGEBYSCORE', SESSIONS, '-inf', fmt(now), 'LIMIT', '0', '${REAPED_MAX}')
-end
-
 local function reapSessions()
   if epoch == false or #overdue() == 0 then return end
   -- A new epoch gives them more time.
@@ -359,12 +370,6 @@ local function reapSessions()
   for i = 1, #due do
     if match(due[i], '^s%d+%-%d+$') then endSession(due[i]) else call('ZREM', SESSIONS, due[i]) end
   end
-end
-
-local function isLive()
-  if epoch == false then return false end
-  local due = ask('ZSCORE', SESSIONS, SID)
-  return due ~= false and (tonumber(due) or 0) > now
 end
 
 -- Whether the connection that sent this is the latest of the session; the score of the session is moved on if so.
@@ -376,7 +381,25 @@ local function renew()
 end
 `
 
-const PRELUDE = KEYS_AND_CLOCK + EPOCH + NODES + WATCHES + TRANSACTION + SESSION_END
+const COMMON = KEYS_AND_CLOCK + LIVES_AND_STATS
+/** All that changes anything. */
+const CHANGING = EPOCH + NODES + NOTICES + TRANSACTION + SESSION_END
+
+/** For a script that reads: what it needs in rare cases is made only then, which takes as long as a read. */
+const RARELY = `
+local function rarely(isToReap)
+  ${CHANGING}
+  if isToReap then reapSessions() else announce() end
+end
+
+local function reapSessions()
+  if epoch ~= false and #overdue() > 0 then rarely(true) end
+end
+
+local function announce()
+  if epoch ~= false and not announced then rarely(false) end
+end
+`
 
 /**
  * Makes a script of its body, which ends with its answer. A key that does not hold a value of ours is answered by name.
@@ -385,7 +408,16 @@ const PRELUDE = KEYS_AND_CLOCK + EPOCH + NODES + WATCHES + TRANSACTION + SESSION
  * text of more than 16 KB and no command of more than ten parts, and says so instead of asking for the password.
  */
 export function scriptOf(body: string): string {
-  return bare(`${PRELUDE}
+  return whole(COMMON + CHANGING + NEWS, body)
+}
+
+/** Makes a script of a body that reads, likewise: it has no part of a transaction. */
+export function readingScriptOf(body: string): string {
+  return whole(COMMON + RARELY + NEWS, body)
+}
+
+function whole(prelude: string, body: string): string {
+  return bare(`${prelude}
 local function main()
 load()
 ${body}

@@ -31,10 +31,9 @@ export const NO_STAT = '?'
 /** Registrations of sessions that are over which one tick takes away at most. */
 const SWEPT_MAX = 256
 
-/** Needs the keys and the epoch; gives `wake`, `forget`, `announce` and `answer`. */
-export const WATCHES = `
+/** Tells who watches. Needs the keys and the epoch; gives `wake`, `forget` and `announce`. */
+export const NOTICES = `
 local CLASSES = {C = {'n'}, D = {'n'}, K = {'k'}, X = {'n', 'k'}}
-local function keyOf(kind, name) return K .. kind .. ':' .. name end
 
 local function collect(name, change, told)
   local sids = try('SMEMBERS', keyOf('w', name))
@@ -124,6 +123,10 @@ local function announce()
   call('HSET', META, 'counter', '0' .. fmt(counter), 'announced', here())
 end
 
+`
+
+/** Answers, with the notices of the session. Needs the keys and `announce`; gives `answer`. */
+export const NEWS = `
 -- Whether a notice was seen; one that is none of ours is taken for seen.
 local function isSeen(notice, e, c)
   local ne, nc = match(notice, '^(%d+)%-(%d+) ')
