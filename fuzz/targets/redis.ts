@@ -19,7 +19,7 @@ const ACTS_MAX = 6
 /** Keys of a namespace; SID stands for the session's. Findings name them by their place. */
 const KEYS = [
   ...['meta', 'sessions', 'events', 'ttl', 'empty', 'n:/', 'n:/a', 'n:/a/b', 'c:/', 'c:/a', 'c:/a/b', 's:SID'],
-  ...['e:SID', 'q:SID', 'n:/x', 'w:n/a', 'x', 'w:k/a', 'a:SID', 'f:SID', 'unwatched', 'epochs'],
+  ...['e:SID', 'q:SID', 'n:/x', 'w:n/a', 'x', 'w:k/a', 'a:SID', 'unwatched', 'epochs'],
 ]
 const KINDS = ['string', 'list', 'hash', 'set', 'zset', 'stream', 'gone', 'score'] as const
 const FIELDS = [
@@ -42,8 +42,7 @@ const SEEDS: readonly (readonly [key: string, kind: (typeof KINDS)[number], fiel
   ['w:n/a', 'set', '', 's1-1'],
   ['w:k/a', 'string', '', 'x'],
   ['a:SID', 'score', '', 'n/a'],
-  ['f:SID', 'score', '', '5-1 s 5-0\nD/a'],
-  ['f:SID', 'zset', '', '?'],
+  ['s:SID', 'hash', 'told', '5-1-'],
   ['s:SID', 'hash', 'told', '9-9'],
   ['unwatched', 'score', '', 's1-1'],
 ]

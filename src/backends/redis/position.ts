@@ -31,7 +31,7 @@ export interface Transaction {
   readonly position: Position
   /** The position of the one before that the session was told of. */
   readonly previous: Position
-  /** Whether a message brings it too. */
+  /** Whether a message of its own brings it too. */
   readonly isPublished: boolean
   readonly changes: readonly Change[]
 }

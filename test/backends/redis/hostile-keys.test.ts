@@ -164,7 +164,7 @@ describe.skipIf(redisMissing !== null)(`strangers in the keys of a real Redis${r
 
   it('of random foreign content, callers get stats without NaN or errors with a code, and never wait', async () => {
     const nodes = ['n:/', 'n:/a', 'n:/a/b', 'c:/', 'c:/a']
-    const watches = ['w:n/a', 'w:k/a', 'a:SID', 'f:SID', 'unwatched']
+    const watches = ['w:n/a', 'w:k/a', 'a:SID', 'unwatched']
     const others = ['meta', 'epochs', 'sessions', 's:SID', 'e:SID', 'ttl', 'empty', 'events']
     const names = [...nodes, ...others, ...watches]
     const inMeta = ['epoch', 'counter', 'replication', 'lastSession', 'seal', 'announced']

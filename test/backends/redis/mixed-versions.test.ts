@@ -125,7 +125,7 @@ describe.skipIf(redisMissing !== null)(`versions beside each other on a real Red
     const [one, other] = [await session(), await session(OFTEN_MS)]
     await one.exists('/none', note)
     await run(OLD.end, sessionText(one.id), '', '')
-    await until(async () => (await admin.keys(key('[waf]:*'))).length === 0, 'the ticks of the other take it away')
+    await until(async () => (await admin.keys(key('[wa]:*'))).length === 0, 'the ticks of the other take it away')
     expect(await admin.exists(key('unwatched'))).toBe(0)
     await other.sync('/')
   })

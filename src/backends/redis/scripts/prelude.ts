@@ -86,6 +86,21 @@ local function load()
   announced = #text > 1 and string.byte(text) == 48
 end
 
+-- The changes of this script that its own session waits for; false if it has more to be told than those.
+local own = nil
+
+-- The place in a field "told", which has a mark behind it if no message brings it.
+local function placeIn(told)
+  return type(told) == 'string' and #told <= 40 and match(told, '^(%d+%-%d+)%-?$') or nil
+end
+
+-- Whether a place is no later than another one.
+local function isUpTo(place, limit)
+  local e, c = match(place, '^(%d+)%-(%d+)$')
+  local le, lc = match(limit, '^(%d+)%-(%d+)$')
+  return le ~= nil and (e + 0.0 < le + 0.0 or (e == le and c + 0.0 <= lc + 0.0))
+end
+
 local function keyOf(kind, name) return K .. kind .. ':' .. name end
 local function here() return epoch .. '-' .. fmt(counter) end
 `
@@ -358,7 +373,7 @@ local function endSession(sid)
   changed('E', sid)
   commit()
   forget(sid)
-  call('PUBLISH', EVENTS .. ':' .. sid, sealed(position, position, '\\nE' .. sid))
+  call('PUBLISH', EVENTS .. ':' .. sid, sealed(position, position, 'E' .. sid))
   lenient = false
 end
 

@@ -4,13 +4,14 @@
  *
  * Model     a watch is registered under `<class><path>`: class `n` for the node itself, `k` for the list of its
  *           children. `w:<class><path>` holds the sessions that wait, `a:<session>` what each of them waits for. A
- *           change takes the registrations of its path away, and each of their sessions gets one notice, which stays in
- *           `f:<session>` until a script of that session says that it has seen so far.
- * Notice    `<position> <seal> <position of the notice before>`, and ` -` if it is not published; then one change per
- *           line. A session that has seen as far as the notice before has missed nothing in front of this one.
- * Order     notices are made in the script that makes the change, and every answer carries the notices of its
- *           session, so no answer shows what its session was not told. The channel of a session only makes it quick.
- * Strangers whoever writes these keys can delay a notice and not prevent it: sessions look again, a few registrations
+ *           change takes the registrations of its path away, and each of their sessions is told: its `told` is the
+ *           place of the last transaction that it waited for, and a message on its channel brings that.
+ * Message   `<position> <seal> <position of the one before>`, then one change per line. A session that has seen as far
+ *           as the one before has missed nothing in front of this one.
+ * Order     a session is told in the script that makes the change. Every script of a session says how far it has seen,
+ *           and where it was told of something after that, the answer brings all changes since, from the stream. So no
+ *           answer shows what its session was not told, and the channel only makes it quick.
+ * Strangers whoever writes these keys can delay an event and not prevent it: sessions look again, a few registrations
  *           with each tick.
  * Before    clients of version 0.1 read the stream and the channel of the namespace, which go on, and know no
  *           registrations. A counter without a zero in front was written by one of them, and an entry of the stream
@@ -19,10 +20,10 @@
  *           a change a look.
  */
 
-/** Notices that one answer carries at most; a session that has more reads again what it watches. */
+/** Transactions that one answer tells at most; a session that has missed more looks again at what it watches. */
 export const NEWS_MAX = 128
 
-/** The change of a notice that does not say what has changed. */
+/** Stands for changes that are not told. */
 export const MISSED = '?'
 
 /** Stands for the stat of a node where the stored value is no node. */
@@ -47,27 +48,25 @@ local function collect(name, change, told)
   end
 end
 
+local seal = nil
+
 local function sealed(place, before, text)
-  local seal = call('HGET', META, 'seal') or ''
-  return place .. ' ' .. seal .. ' ' .. before .. text
+  if seal == nil then seal = call('HGET', META, 'seal') or '' end
+  return place .. ' ' .. seal .. ' ' .. before .. '\\n' .. text
 end
 
--- Nothing here may fail: the transaction is under way. Whoever runs this script has the notice in its answer.
+-- Notes that a session is told, and publishes it; a session's own script brings it with its answer.
 local function notify(sid, place, text)
-  local before = try('HGET', keyOf('s', sid), 'told')
-  if type(before) ~= 'string' then return end
-  if #before > 40 or not match(before, '^%d+%-%d+$') then before = place end
-  call('HSET', keyOf('s', sid), 'told', place)
-  local mark = '\\n'
-  if sid == SID then mark = ' -\\n' end
-  local notice = sealed(place, before, mark .. text)
-  local score = match(place, '^%d+%-(%d+)$')
-  local added = try('ZADD', keyOf('f', sid), score, notice)
-  if type(added) == 'table' and added.err then
-    call('DEL', keyOf('f', sid))
-    try('ZADD', keyOf('f', sid), score, notice)
+  local told = try('HGET', keyOf('s', sid), 'told')
+  if type(told) ~= 'string' then return end
+  local before = placeIn(told) or place
+  if sid ~= SID then
+    call('HSET', keyOf('s', sid), 'told', place)
+    call('PUBLISH', EVENTS .. ':' .. sid, sealed(place, before, text))
+  else
+    call('HSET', keyOf('s', sid), 'told', place .. '-')
+    if own == nil and isUpTo(before, SEEN) then own = place .. '  ' .. before .. ' -\\n' .. text else own = false end
   end
-  if sid ~= SID then call('PUBLISH', EVENTS .. ':' .. sid, notice) end
 end
 
 local function wake(place, list)
@@ -81,7 +80,6 @@ end
 
 -- A session is over: its registrations wait for a tick.
 local function forget(sid)
-  call('DEL', keyOf('f', sid))
   try('ZADD', K .. 'unwatched', '0', sid)
 end
 
@@ -125,35 +123,35 @@ end
 
 `
 
-/** Answers, with the notices of the session. Needs the keys and `announce`; gives `answer`. */
+/** Answers, with what the session has not seen. Needs the keys and `announce`; gives `answer`. */
 export const NEWS = `
--- Whether a notice was seen; one that is none of ours is taken for seen.
-local function isSeen(notice, e, c)
-  local ne, nc = match(notice, '^(%d+)%-(%d+) ')
-  if not ne then return true end
-  return e ~= nil and (ne + 0.0 < e + 0.0 or (ne == e and nc + 0.0 <= c + 0.0))
+-- The changes after the place that the session has seen: of everybody, from the stream.
+local function window(e, c, told)
+  local missed = counter - c
+  if e ~= epoch or missed > ${NEWS_MAX} then return {'${MISSED}'} end
+  local entries = try('XREVRANGE', EVENTS, '+', '-', 'COUNT', fmt(missed))
+  local notices = {}
+  for i = 1, missed do
+    local place, entry = epoch .. '-' .. fmt(counter - i + 1), entries[i]
+    if not entry or match(entry[1], '^%d+%-%d+') ~= place then return {'${MISSED}'} end
+    local mark = ' -\\n'
+    if place == told then mark = '\\n' end
+    notices[i] = place .. '  ' .. place .. mark .. entry[2][2]
+  end
+  return notices
 end
 
--- The notices that the session has not seen; the others are taken away.
+-- What the session was told and has not seen, from itself or from others.
 local function news()
   if SID == '' or epoch == false then return {} end
   announce()
-  local key = keyOf('f', SID)
-  while true do
-    local notices = try('ZRANGE', key, '0', '${NEWS_MAX}')
-    if notices.err then call('DEL', key) return {'${MISSED}'} end
-    if #notices == 0 then return notices end
-    local e, c = match(SEEN, '^(%d+)%-(%d+)$')
-    local seen, unseen = {}, {}
-    for i = 1, #notices do
-      local list = unseen
-      if isSeen(notices[i], e, c) then list = seen end
-      list[#list + 1] = notices[i]
-    end
-    if #seen > 0 then call('ZREM', key, unpack(seen)) end
-    if #unseen > ${NEWS_MAX} then return {'${MISSED}'} end
-    if #seen == 0 or #notices <= ${NEWS_MAX} then return unseen end
-  end
+  if own then return {own} end
+  local told = try('HGET', keyOf('s', SID), 'told')
+  local place = placeIn(told)
+  local e, c = match(SEEN, '^(%d+)%-(%d+)$')
+  if not place or not e then return {'${MISSED}'} end
+  if isUpTo(place, SEEN) then return {} end
+  return window(e, c + 0.0, told)
 end
 
 local function answer(status, payload, more)
