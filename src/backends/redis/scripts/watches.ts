@@ -57,14 +57,15 @@ end
 
 -- Notes that a session is told, and publishes it; a session's own script brings it with its answer.
 local function notify(sid, place, text)
-  local told = try('HGET', keyOf('s', sid), 'told')
+  local at = keyOf('s', sid)
+  local told = try('HGET', at, 'told')
   if type(told) ~= 'string' then return end
   local before = placeIn(told) or place
   if sid ~= SID then
-    call('HSET', keyOf('s', sid), 'told', place)
+    call('HSET', at, 'told', place)
     call('PUBLISH', EVENTS .. ':' .. sid, sealed(place, before, text))
   else
-    call('HSET', keyOf('s', sid), 'told', place .. '-')
+    call('HSET', at, 'told', place .. '-')
     if own == nil and isUpTo(before, SEEN) then own = place .. '  ' .. before .. ' -\\n' .. text else own = false end
   end
 end
