@@ -4,9 +4,10 @@
  * Order     a reply at position p is settled when everything up to p that the session waits for was shown to the
  *           watches, so no read shows what a watch was not told of. It comes from the feed, which is quick and may lose
  *           some, and with each reply, which brings all that was not shown.
- * Gap       where changes cannot be told (too many, or from before a fail-over), all that is watched is looked at again,
- *           and every reply is held until that is answered. A watch whose read came from within the gap has its own node
- *           looked at again; that closes no gap, and skips nothing, so the reads after it are not within one too.
+ * Gap       where changes cannot be told (too many, or from before a fail-over), all that is watched is looked at
+ *           again, and every reply is held until that is answered. A watch whose read came from within the gap has its
+ *           own node looked at again; that closes no gap, and skips nothing, so the reads after it are not within one
+ *           too.
  * Audit     a tick looks at some of what is watched: a registration that Redis has lost fires nothing, and is found.
  */
 import type { Stat } from '../../core/backend.ts'

@@ -1,14 +1,14 @@
 /**
  * The feed of changes for all sessions of one backend: one connection that is subscribed to a channel per session.
  *
- * Model     a session gets a message for each transaction that it waits for, with the position of the message before. It
- *           takes those that it has not seen; where one is missing it asks the server.
+ * Model     a session gets a message for each transaction that it waits for, with the position of the message before.
+ *           It takes those that it has not seen; where one is missing it asks the server.
  * Strangers whoever reaches the server, in whichever database, can publish there. The scripts seal what they publish
  *           with a word that only those know who can read the namespace's keys. A message without it says no more than
  *           that there may be something to look for.
- * Loss      a subscription may lose anything at any time without a word, and nothing rests on it but speed: every answer
- *           to a session, that to its ticks among them, brings what it waits for. A subscription that is found to be
- *           behind is made again.
+ * Loss      a subscription may lose anything at any time without a word, and nothing rests on it but speed: every
+ *           answer to a session, that to its ticks among them, brings what it waits for. A subscription that is found to
+ *           be behind is made again.
  */
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { fullJitterMs } from '../../core/retry.ts'

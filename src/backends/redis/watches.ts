@@ -31,12 +31,12 @@ export interface Fired {
   readonly event: WatchEvent
 }
 
-/** What a read registers its watch under: its class and the path. */
+/** The name under which a read registers its watch: its class and the path. */
 export function registrationOf(kind: WatchedRead, path: string): string {
   return (kind === 'children' ? 'k' : 'n') + path
 }
 
-/** What a change of a path may fire. */
+/** The reads whose watches a change of their path may fire. */
 const FIRED_BY: Readonly<Record<WatchEvent['type'], readonly WatchedRead[]>> = Object.freeze({
   created: ['exists'],
   changed: ['get'],

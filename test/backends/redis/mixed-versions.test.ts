@@ -30,7 +30,7 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
   }
 }
 
-describe.skipIf(redisMissing !== null)(`versions beside each other on a real Redis${reason}`, { timeout: 60_000 }, () => {
+describe.skipIf(redisMissing !== null)(`two versions on one real Redis${reason}`, { timeout: 60_000 }, () => {
   let server: RedisServer
   let admin: Redis
   let sessions: Session[]
@@ -72,7 +72,7 @@ describe.skipIf(redisMissing !== null)(`versions beside each other on a real Red
   const set = (path: string): string[] => ['S', path, 'x', '', '', '-1']
   const remove = (path: string): string[] => ['X', path, '', '', '', '-1']
 
-  it.each(['old', 'new'])('in a namespace of the %s version, changes of the old are told before they are seen', async (first) => {
+  it.each(['old', 'new'])('in a namespace of the %s version, changes of the old are told before they show', async (first) => {
     const early = first === 'old' ? await openOld() : null
     const one = await session()
     const old = early ?? (await openOld())

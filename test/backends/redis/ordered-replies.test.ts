@@ -17,7 +17,7 @@ const stat = (modified: number): string => `5-1 5-${modified} 5-1 0 0 0 0 0 p 0 
 /** Stands for news that are too many to be told. */
 const TOO_MANY = null
 
-/** A reply at a position of epoch 5, with the stat of a node and with news; `previous` is the place before otherwise. */
+/** A reply at a position of epoch 5, with the stat of a node and with news. */
 function reply(
   counter: number,
   { status = 'OK', payload = stat(1), news = [] as readonly Entry[] | null, epoch = 5 } = {},

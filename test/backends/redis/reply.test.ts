@@ -15,7 +15,8 @@ describe('a reply', () => {
     const news = [bytes('5-4 seal 5-3\nD/b'), '5-3 seal 5-1 -\nC/a\nK/']
     const reply = parseReply([bytes('OK'), bytes('5-4'), news, bytes(STAT), bytes('data')])
     expect(reply.position).toEqual({ epoch: 5, counter: 4, text: '5-4' })
-    expect(reply.news?.map(({ position, changes }) => [position.text, changes.length])).toEqual([['5-3', 2], ['5-4', 1]])
+    const told = reply.news?.map(({ position, changes }) => [position.text, changes.length])
+    expect(told).toEqual([['5-3', 2], ['5-4', 1]])
     expect(parseReply(['EXPIRED', '', [], '', '']).position).toBeNull()
     expect(parseReply(['OK', '5-1', EMPTY, '', '']).news).toEqual([])
   })

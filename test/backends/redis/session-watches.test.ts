@@ -1,4 +1,4 @@
-/** Watches that are registered in a real Redis: who is told, what is left behind, and what happens when keys are lost. */
+/** Watches that are registered in a real Redis: who is told, what is left behind, and what happens when keys go. */
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Session, WatchEvent } from '../../../src/core/backend.ts'
@@ -154,7 +154,7 @@ describe.skipIf(redisMissing !== null)(`watches in a real Redis${reason}`, { tim
     expect(events).toEqual(['changed /a'])
   })
 
-  it.each(['closed', 'expired'])('a session that is %s leaves nothing behind, once others had some ticks', async (how) => {
+  it.each(['closed', 'expired'])('a session that is %s leaves nothing behind after some ticks of others', async (how) => {
     const [one, other] = [await session(), await session(OFTEN_MS)]
     await other.create('/a', EMPTY, persistent)
     await Promise.all(Array.from({ length: MANY }, (_, i) => one.exists(`/x${i}`, note)))

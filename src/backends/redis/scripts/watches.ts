@@ -21,7 +21,7 @@
  */
 
 /** Transactions that one answer tells at most; a session that has missed more looks again at what it watches. */
-export const NEWS_MAX = 128
+const NEWS_MAX = 128
 
 /** Stands for changes that are not told. */
 export const MISSED = '?'
