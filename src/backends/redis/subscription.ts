@@ -7,8 +7,8 @@
  *           with a word that only those know who can read the namespace's keys. A message without it says no more than
  *           that there may be something to look for.
  * Loss      a subscription may lose anything at any time without a word, and nothing rests on it but speed: every
- *           answer to a session, that to its ticks among them, brings what it waits for. A subscription that is found to
- *           be behind is made again.
+ *           answer to a session, that to its ticks among them, brings what it waits for. A subscription that is found
+ *           to be behind is made again.
  */
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { fullJitterMs } from '../../core/retry.ts'

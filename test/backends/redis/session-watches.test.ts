@@ -154,7 +154,7 @@ describe.skipIf(redisMissing !== null)(`watches in a real Redis${reason}`, { tim
     expect(events).toEqual(['changed /a'])
   })
 
-  it.each(['closed', 'expired'])('a session that is %s leaves nothing behind after some ticks of others', async (how) => {
+  it.each(['closed', 'expired'])('a session that is %s leaves nothing after some ticks of others', async (how) => {
     const [one, other] = [await session(), await session(OFTEN_MS)]
     await other.create('/a', EMPTY, persistent)
     await Promise.all(Array.from({ length: MANY }, (_, i) => one.exists(`/x${i}`, note)))
