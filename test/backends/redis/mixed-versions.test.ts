@@ -72,7 +72,7 @@ describe.skipIf(redisMissing !== null)(`two versions on one real Redis${reason}`
   const set = (path: string): string[] => ['S', path, 'x', '', '', '-1']
   const remove = (path: string): string[] => ['X', path, '', '', '', '-1']
 
-  it.each(['old', 'new'])('in a namespace of the %s one, changes of the old are told before they show', async (first) => {
+  it.each(['old', 'new'])('in a namespace of the %s one, changes of the old are told in time', async (first) => {
     const early = first === 'old' ? await openOld() : null
     const one = await session()
     const old = early ?? (await openOld())
