@@ -411,7 +411,8 @@ export class Ensemble implements Backend, AsyncDisposable {
         myid: id,
         voters: this.#voters,
         firstEpoch: this.#firstEpoch,
-        bootstrap: !member.isWiped,
+        // An observer that is made a voter later has to catch up first.
+        bootstrap: !member.isWiped && this.#voters.includes(id),
         membership: this.#membership,
       },
       storage: this.#storages.of(id),

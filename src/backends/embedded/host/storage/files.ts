@@ -188,6 +188,13 @@ export class FileStorage implements Storage {
     return snapshots.some(({ zxid }) => zxid !== 0n) || (await this.#log.hasFiles())
   }
 
+  /** Whether its server may vote when it is started. */
+  async mayVote(): Promise<boolean> {
+    await this.#makeDirectories()
+    const { votes } = await this.#promises.read()
+    return votes ?? this.hasHistory()
+  }
+
   /** Makes it durable that its server may vote: it has made no promise that it could have forgotten. */
   async grantVote(): Promise<void> {
     await this.#makeDirectories()
