@@ -15,7 +15,7 @@ import type { MemoryContents } from '../../backends/embedded/host/storage/memory
 import type { SnapshotSink, StoredState } from '../../backends/embedded/host/storage/storage.ts'
 import type { LogEntry, PersistOperation } from '../../backends/embedded/server/zab/journal.ts'
 import type { DiskObserver, DiskOperation, DiskWeather, ServerDisk, StoreOperation, SyncWatcher } from './disk.ts'
-import { NEW, described, outcomes, readable } from './durable-model.ts'
+import { NEW, after, described, outcomes, readable } from './durable-model.ts'
 import type { Model } from './durable-model.ts'
 import type { Kernel } from './kernel.ts'
 import { LossyFileSystem } from './lossy-file-system.ts'
@@ -151,6 +151,15 @@ export class FileDisk implements ServerDisk {
         if (this.#snapshot === operation) this.#snapshot = null
       },
     }
+  }
+
+  async rewind(zxid: bigint, snapshot: bigint): Promise<void> {
+    const operation = { type: 'truncate', zxid } as const
+    this.#pending = [operation]
+    await this.#open.rewind(zxid, snapshot)
+    this.#pending = []
+    if (this.#read !== null) this.#read = after(this.#read, operation)
+    this.#persisted(operation)
   }
 
   async setAside(): Promise<void> {

@@ -246,12 +246,12 @@ export class World {
       settings: files,
       onEvent: (event) => {
         this.#note(id, event)
-        if (event.type === 'disk-full') this.#standAside(id)
+        if (event.type === 'disk-full' && !this.#isOnlyVoter(id)) this.#startAgain(this.server(id))
       },
     })
   }
 
-  #startHost(server: SimServer): void {
+  #startHost(server: SimServer, rewindTo: bigint | null = null): void {
     const { id, node, disk } = server
     server.lives += 1
     const peers = this.peersOf(id, node)
@@ -268,11 +268,15 @@ export class World {
       random: node.random.fork(`server ${server.lives - 1}`),
       digest: sha1,
       transport: peers.transport,
+      rewindTo,
       onEvent: (event) => {
         // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.
         const isOurs = event.type === 'client-failed' || (event.type === 'damaged' && !isExpected(event.error, disk))
         if (isOurs) this.kernel.fail(event.error)
         else this.#note(id, event)
+      },
+      onRewind: (zxid) => {
+        this.#startAgain(server, zxid)
       },
       onFailure: (error) => {
         this.#failed(server, error)
@@ -283,16 +287,19 @@ export class World {
     })
   }
 
+  #isOnlyVoter(id: number): boolean {
+    return this.#voters.length === 1 && id === 1
+  }
+
   /** As the product does (decision 0017): the others go on, and it starts again when what it has begun is durable. */
-  #standAside(id: number): void {
-    const server = this.server(id)
-    const isOnlyVoter = this.#voters.length === 1 && id === 1
-    if (isOnlyVoter || !server.slot.isTaken) return
+  #startAgain(server: SimServer, rewindTo: bigint | null = null): void {
+    const { id, slot } = server
+    if (!slot.isTaken) return
     this.#note(id, { type: 'crashed' })
-    server.slot.empty()
+    slot.empty()
     this.#detach(server)
     this.#note(id, { type: 'started' })
-    this.#startHost(server)
+    this.#startHost(server, rewindTo)
   }
 
   /** A disk error ends a server, as it should; anything else is a broken promise of ours. */

@@ -40,6 +40,7 @@ const INSPECTION: ServerInspection = {
   digests: [],
   connections: [],
   leading: null,
+  confirmedZxid: 0n,
 }
 
 const UNMEASURED = { times: new HostTimes(), syncTimes: null }

@@ -14,6 +14,7 @@ const NO_BYTES = new Uint8Array()
 const HOST: LearnerHost = {
   receiveSnapshot: () => ({ write: () => undefined, finish: () => null }),
   appliedZxid: () => 0n,
+  confirmedZxid: () => 0n,
   takeTouched: () => [],
 }
 const START: LearnerStart = { leader: LEADER, votes: true, committedZxid: 0n, uncountedTicks: 0, needsState: false }
