@@ -22,6 +22,8 @@ import { LossyFileSystem } from './lossy-file-system.ts'
 import type { CallFailure, RottenPlace } from './lossy-file-system.ts'
 import type { SeededRandom } from './random.ts'
 import type { SimNode } from './sim-node.ts'
+import { ZOOKEEPER_EPOCH, zooKeeperEntries, zooKeeperFiles } from './zookeeper-files.ts'
+import type { ZooKeeperShare } from './zookeeper-files.ts'
 
 /** The way in which the servers of a run keep their files. */
 export interface FileSettings {
@@ -61,6 +63,8 @@ export interface FileDiskOptions {
   readonly random: SeededRandom
   readonly weather: DiskWeather
   readonly settings: FileSettings
+  /** What a server of ZooKeeper has left on it; absent if it is new. */
+  readonly carriedOver?: ZooKeeperShare | undefined
   onEvent(event: FileDiskEvent): void
 }
 
@@ -99,6 +103,7 @@ export class FileDisk implements ServerDisk {
     this.#options = options
     this.weather = { ...options.weather }
     this.#files = this.#makeFiles()
+    if (options.carriedOver !== undefined) this.#carryOver(options.carriedOver)
   }
 
   get pending(): readonly DiskOperation[] {
@@ -330,6 +335,18 @@ export class FileDisk implements ServerDisk {
         onEvent({ type: 'disk-has-room' })
       },
     })
+  }
+
+  #carryOver(share: ZooKeeperShare): void {
+    const { hasLogDirectory } = this.#options.settings
+    const [data, log] = DIRECTORIES
+    for (const { kind, name, bytes } of zooKeeperFiles(share)) {
+      this.#files.put(kind === 'log' && hasLogDirectory ? log : data, name, bytes)
+    }
+    const entries = zooKeeperEntries(share.count)
+    const epochs = { acceptedEpoch: ZOOKEEPER_EPOCH, currentEpoch: ZOOKEEPER_EPOCH }
+    this.#model = { ...NEW, ...epochs, votes: true, entries: [...entries] }
+    this.#applied = entries.at(-1)?.zxid ?? 0n
   }
 
   #makeFiles(): LossyFileSystem {

@@ -15,6 +15,7 @@ import { HostSlot } from '../../backends/embedded/host/host-slot.ts'
 import { isDamage } from '../../backends/embedded/host/storage/recovery.ts'
 import type { PeerTransport } from '../../backends/embedded/host/peers/transport.ts'
 import { isNoRoom } from '../../backends/embedded/host/storage/room.ts'
+import { RewindError } from '../../backends/embedded/host/storage/storage-error.ts'
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { ServerEvent, ServerStatus } from '../../backends/embedded/server/ready.ts'
@@ -29,6 +30,7 @@ import type { KernelOptions } from './kernel.ts'
 import type { SimNode } from './sim-node.ts'
 import { SimNetwork } from './network.ts'
 import type { NetworkWeather, ServerPlace } from './network.ts'
+import type { ZooKeeperShare } from './zookeeper-files.ts'
 
 /** The parts of the world. */
 export interface WorldOptions extends KernelOptions {
@@ -42,6 +44,8 @@ export interface WorldOptions extends KernelOptions {
   readonly disk?: Partial<DiskWeather>
   /** How the servers keep their files; if absent, their disks have none, and are faster. */
   readonly files?: FileSettings | undefined
+  /** What servers of ZooKeeper have left on the disks, by server; absent if the ensemble is new. */
+  readonly carriedOver?: readonly ZooKeeperShare[] | undefined
 }
 
 /** Something in the life of a server. */
@@ -244,6 +248,7 @@ export class World {
     return new FileDisk({
       kernel, node, random, weather,
       settings: files,
+      carriedOver: this.#options.carriedOver?.[id - 1],
       onEvent: (event) => {
         this.#note(id, event)
         if (event.type === 'disk-full' && !this.#isOnlyVoter(id)) this.#startAgain(this.server(id))
@@ -271,7 +276,7 @@ export class World {
       rewindTo,
       onEvent: (event) => {
         // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.
-        const isOurs = event.type === 'client-failed' || (event.type === 'damaged' && !isExpected(event.error, disk))
+        const isOurs = event.type === 'client-failed' || (event.type === 'damaged' && !this.#isFate(event.error, disk))
         if (isOurs) this.kernel.fail(event.error)
         else this.#note(id, event)
       },
@@ -289,6 +294,11 @@ export class World {
 
   #isOnlyVoter(id: number): boolean {
     return this.#voters.length === 1 && id === 1
+  }
+
+  /** A state that one server had of another can lack the history before it, so that it cannot be undone. */
+  #isFate(error: unknown, disk: ServerDisk): boolean {
+    return isExpected(error, disk) || (this.#options.carriedOver !== undefined && error instanceof RewindError)
   }
 
   /** As the product does (decision 0017): the others go on, and it starts again when what it has begun is durable. */

@@ -17,11 +17,16 @@ import type { SnapshotItem } from '../../backends/wire/disk/snapshot-reader.ts'
 import { formatEpoch } from '../../backends/wire/disk/number-files.ts'
 import { OPEN_ACL } from '../../backends/wire/records.ts'
 import { decodeTransaction, encodeTransaction } from '../../backends/wire/transactions.ts'
+import type { Transaction } from '../../backends/wire/transactions.ts'
+import type { SeededRandom } from './random.ts'
 
 /** The epoch in which all of it was proposed. */
 export const ZOOKEEPER_EPOCH = 1
 /** The parent of the nodes that the history makes. */
 const PARENT = '/zookeeper-made'
+/** Its client never comes back. */
+const ZOOKEEPER_SESSION = 0x0100_0000_0000_0001n
+const SESSION_TIMEOUT_MS = 200
 const TIME_MS = 1_600_000_000_000
 
 /** A snapshot of ZooKeeper. */
@@ -32,13 +37,17 @@ export interface FuzzySnapshot {
   readonly until: number
 }
 
+/** Shares of so many transactions that are committed, at most, and so many more that are not. */
+const COMMITTED_MAX = 12
+const UNDONE_MAX = 6
+
 /** What one server has of the history. */
 export interface ZooKeeperShare {
   /** How many transactions are in its log. */
   readonly count: number
   /** Its snapshots, besides that of an empty tree. */
   readonly snapshots: readonly FuzzySnapshot[]
-  /** Its first file is that of the empty tree, with the log after it; else the first snapshot, and the log after it. */
+  /** Whether the snapshot of an empty tree is gone, and the log before its first snapshot. */
   readonly isPurged?: boolean
 }
 
@@ -49,18 +58,50 @@ export interface ZooKeeperFile {
   readonly bytes: Uint8Array
 }
 
-/** The first transactions of the history: the creation of a parent, and of a child with each one after it. */
+/** Draws what each server of an ensemble has, the voters first: a majority of them has the same. */
+export function drawShares(servers: number, observers: number, random: SeededRandom): ZooKeeperShare[] {
+  const committed = random.between(1, COMMITTED_MAX)
+  const ahead = new Set<number>()
+  for (let left = random.between(0, Math.ceil(servers / 2) - 1); left > 0; left--) ahead.add(random.between(1, servers))
+  return Array.from({ length: servers + observers }, (_, index) => {
+    const extra = ahead.has(index + 1) ? random.between(1, UNDONE_MAX) : 0
+    const count = index < servers ? committed + extra : random.between(0, committed)
+    const snapshots = new Map<number, FuzzySnapshot>()
+    for (let left = random.between(0, 3); left > 0; left--) {
+      const zxid = random.between(1, Math.max(1, count))
+      // One that was written by a server that served has nothing of what is not committed.
+      const end = zxid > committed || random.chance(0.1) ? count : Math.min(count, committed)
+      if (zxid <= end) snapshots.set(zxid, { count: zxid, until: random.between(zxid, end) })
+    }
+    return { count, snapshots: [...snapshots.values()], isPurged: snapshots.size > 0 && random.chance(0.2) }
+  })
+}
+
+/** How many transactions a majority of the voters has. */
+export function committedOf(shares: readonly ZooKeeperShare[], servers: number): number {
+  const counts = shares.slice(0, servers).map(({ count }) => count).sort((a, b) => b - a)
+  return counts[Math.floor(servers / 2)] ?? 0
+}
+
+/** The first transactions of the history: a session, a parent that it creates, and children. */
 export function zooKeeperEntries(count: number): readonly (LogEntry & { readonly digest: bigint })[] {
   const digest = new LogDigest(new State(), treeDigestOf(new State()))
   return Array.from({ length: count }, (_, index) => {
-    const counter = index + 1
-    const zxid = zxidOf(ZOOKEEPER_EPOCH, counter)
-    const [path, parentCVersion] = index === 0 ? [PARENT, 1] : [`${PARENT}/${counter}`, index]
-    const body = { path, data: Uint8Array.of(counter), acl: OPEN_ACL, ephemeral: false, parentCVersion }
-    const header = { clientId: 1n, cxid: counter, zxid, time: TIME_MS, type: OpCode.create }
-    const transaction = { header, txn: { type: OpCode.create, body } } as const
-    return { zxid, txn: encodeTransaction(transaction), digest: digest.add(transaction) }
+    const transaction = transactionAt(index + 1)
+    return { zxid: transaction.header.zxid, txn: encodeTransaction(transaction), digest: digest.add(transaction) }
   })
+}
+
+function transactionAt(counter: number): Transaction {
+  // Without the number of a request, as what servers do by themselves: no client of the simulation has asked for it.
+  const header = { clientId: ZOOKEEPER_SESSION, cxid: 0, zxid: zxidOf(ZOOKEEPER_EPOCH, counter), time: TIME_MS }
+  if (counter === 1) {
+    const txn = { type: OpCode.createSession, body: { timeOut: SESSION_TIMEOUT_MS, passwd: null } } as const
+    return { header: { ...header, type: txn.type }, txn }
+  }
+  const [path, parentCVersion] = counter === 2 ? [PARENT, 1] : [`${PARENT}/${counter}`, counter - 2]
+  const body = { path, data: Uint8Array.of(counter), acl: OPEN_ACL, ephemeral: false, parentCVersion }
+  return { header: { ...header, type: OpCode.create }, txn: { type: OpCode.create, body } }
 }
 
 /** The files of a server that has this share. */
@@ -90,7 +131,7 @@ function snapshotOf(entries: readonly LogEntry[], count: number): Uint8Array {
   const lastZxid = entries[count - 1]?.zxid ?? 0n
   const digest = { zxid: state.lastZxid, value: state.lastZxid === 0n ? 0n : treeDigestOf(state) }
   const chunks = writeSnapshotFile({
-    sessions: [],
+    sessions: count === 0 ? [] : [{ id: ZOOKEEPER_SESSION, timeoutMs: SESSION_TIMEOUT_MS }],
     acls: items.flatMap((item) => (item.kind === 'acl' ? [item.acl] : [])),
     nodes: items.flatMap((item) => (item.kind === 'node' ? [item.node] : [])),
     ending: () => ({ digest, lastZxid, secrets: null }),

@@ -30,7 +30,7 @@ import { DamageError } from '../../../wire/disk/damage.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { nextTurn } from '../turns.ts'
-import { StorageError } from './storage-error.ts'
+import { RewindError, StorageError } from './storage-error.ts'
 import type { Storage, StoredEntry, StoredSnapshot, StoredState } from './storage.ts'
 
 /** So many nodes are looked at in a turn. */
@@ -52,8 +52,7 @@ interface RecoverOptions {
  * Reads what a storage holds.
  *
  * @throws DamageError of the oldest snapshot if all are damaged, and of one that was passed over if the log does not
- * reach it; StorageError `DAMAGED` if it is to be rewound, and holds no whole history up to there; any error of the
- * storage
+ * reach it; RewindError if it is to be rewound, and holds no whole history up to there; any error of the storage
  */
 export async function recover(
   storage: Storage,
@@ -133,13 +132,13 @@ async function newestBefore(
     older = older.slice(older.findIndex(({ name }) => name === found.name) + 1)
   }
   if (snapshots.length === 0) return null
-  throw unreachable(zxid, 'no snapshot is from before that')
+  throw new RewindError(formatZxid(zxid), 'no snapshot is from before that')
 }
 
 /**
  * The log up to a zxid; the rest is read and passed over.
  *
- * @throws StorageError `DAMAGED` if it ends, or the snapshot before it, in front of that
+ * @throws RewindError if it ends, or the snapshot before it, in front of that
  */
 async function* upTo(zxid: bigint, base: bigint, log: Log): AsyncGenerator<readonly StoredEntry[], void> {
   let last = base
@@ -149,12 +148,8 @@ async function* upTo(zxid: bigint, base: bigint, log: Log): AsyncGenerator<reado
     if (counted.length > 0) yield counted
   }
   // One that is not in the log, and lies between two that are, is no transaction of this history.
-  if (last < zxid) throw unreachable(zxid, `the log from its last snapshot on ends at ${formatZxid(last)}`)
-}
-
-function unreachable(zxid: bigint, why: string): StorageError {
-  const what = `what comes after zxid ${formatZxid(zxid)} was never committed, and cannot be cut off here: ${why}`
-  return new StorageError('DAMAGED', what)
+  const why = `the log from its last snapshot on ends at ${formatZxid(last)}`
+  if (last < zxid) throw new RewindError(formatZxid(zxid), why)
 }
 
 /** A state that was read from a snapshot. */
