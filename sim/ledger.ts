@@ -302,6 +302,7 @@ export class Ledger implements Check {
 
   /** A server has applied what its log holds after `from` up to `zxid`. */
   #applied(mirror: DiskMirror, from: bigint, zxid: bigint): void {
+    if (this.#isCarriedOver && !this.isCommitted(mirror.base)) this.#confirmed(mirror)
     const baseIndex = this.#indexes.get(mirror.base)
     if (baseIndex === undefined) {
       this.#fail(`P11: the base ${hex(mirror.base)} of server ${mirror.server} is no common zxid`)
@@ -317,6 +318,12 @@ export class Ledger implements Check {
         this.#fail(`P3: server ${mirror.server} applied ${hex(entry.zxid)} ${before}`)
       }
     }
+  }
+
+  /** The state that a server was sent is confirmed by itself first; another one has the log that it stands for. */
+  #confirmed({ base }: DiskMirror): void {
+    const log = this.mirrors.find((mirror) => mirror.base < base && mirror.holds(base))
+    if (log !== undefined) this.#applied(log, 0n, base)
   }
 
   #commit(entry: LogEntry, epoch: number): void {
