@@ -62,7 +62,7 @@ export class Chronicle {
       case 'started':
         return this.log(id, 'server', 'info', `Server ${id} has started.`)
       case 'rewinding':
-        return this.log(id, 'server', 'warn', `Server ${id} undoes what was never committed, and reads its files again.`)
+        return this.log(id, 'server', 'warn', `Server ${id} undoes what was not committed, and starts again.`)
       case 'expired':
         return this.log(id, 'session', 'warn', `Session 0x${event.sessionId.toString(16)} has ended by its time-out.`)
       case 'disk-full':

@@ -63,7 +63,7 @@ export interface FileDiskOptions {
   readonly random: SeededRandom
   readonly weather: DiskWeather
   readonly settings: FileSettings
-  /** What a server of ZooKeeper has left on it; absent if it is new. */
+  /** The files of a ZooKeeper that are on it; absent if it is new. */
   readonly carriedOver?: ZooKeeperShare | undefined
   onEvent(event: FileDiskEvent): void
 }

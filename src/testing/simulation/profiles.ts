@@ -47,7 +47,7 @@ export interface Draw {
   readonly disk: DiskWeather
   /** How the servers keep their files; absent where their disks have none. */
   readonly files?: FileSettings
-  /** What servers of ZooKeeper have left on their disks, by server; absent if the ensemble is new. */
+  /** The files of ZooKeepers that are on their disks, by server; absent if the ensemble is new. */
   readonly carriedOver?: readonly ZooKeeperShare[]
   /** The longest turns of the event loops that are busy, in milliseconds, by place. */
   readonly turnsMs?: Readonly<Record<Place, number>>
@@ -310,7 +310,8 @@ function drawPast(
   if (left.length === 0 || own.chance(0.2)) return { carriedOver, plan }
   // Those who have what nobody else has come when the others have gone on without it.
   const ids = carriedOver.map((_, index) => index + 1)
-  const apart = { left: left.map((id) => `s${id}`), right: ids.filter((id) => !left.includes(id)).map((id) => `s${id}`) }
+  const [here, there] = [left, ids.filter((id) => !left.includes(id))].map((side) => side.map((id) => `s${id}`))
+  const apart = { left: here ?? [], right: there ?? [] }
   const alone: Fault = { kind: 'partition', atMs: 0, forMs: own.between(20, 120) * tickMs, ...apart }
   return { carriedOver, plan: [alone, ...plan] }
 }

@@ -44,7 +44,7 @@ export interface WorldOptions extends KernelOptions {
   readonly disk?: Partial<DiskWeather>
   /** How the servers keep their files; if absent, their disks have none, and are faster. */
   readonly files?: FileSettings | undefined
-  /** What servers of ZooKeeper have left on the disks, by server; absent if the ensemble is new. */
+  /** The files of ZooKeepers that are on the disks, by server; absent if the ensemble is new. */
   readonly carriedOver?: readonly ZooKeeperShare[] | undefined
 }
 

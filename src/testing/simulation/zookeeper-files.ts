@@ -41,7 +41,7 @@ export interface FuzzySnapshot {
 const COMMITTED_MAX = 12
 const UNDONE_MAX = 6
 
-/** What one server has of the history. */
+/** The part of the history that one server has. */
 export interface ZooKeeperShare {
   /** How many transactions are in its log. */
   readonly count: number

@@ -69,7 +69,7 @@ async function untilServing(id: number): Promise<void> {
   await expect.poll(() => ensemble.status().find(({ myid }) => myid === id)?.serving, WAIT).toBe(true)
 }
 
-/** What a client reads at a server that serves. */
+/** The nodes that a client finds at a server that serves. */
 async function namesAt(id: number): Promise<string[]> {
   await using client = await connect(ensemble.at(id))
   await client.sync('/')

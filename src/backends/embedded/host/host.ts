@@ -65,7 +65,7 @@ export interface HostOptions extends ServerPorts {
   readonly peerQueueBytesMax?: number
   /** How it sees that memory runs out; it never does by default. */
   readonly memory?: MemoryGateOptions | undefined
-  /** What its storage holds after this is cut off: it was never committed. Null if all of it counts. */
+  /** The end of its storage for this server: the rest was never committed, and is cut off. Null if all of it counts. */
   readonly rewindTo?: bigint | null | undefined
   onEvent(event: ServerEvent | HostEvent): void
   /** The server has ended by itself, and is to be opened again with {@link HostOptions.rewindTo}. */

@@ -44,7 +44,7 @@ interface RecoverOptions {
   readonly passedOver?: readonly PassedOver[]
   /** The server that goes on with it; null if none does. */
   readonly server?: Pick<ServerConfig, 'myid' | 'voters'> | null
-  /** What is after this is left out, and cut off; null if all of it counts. */
+  /** The end of what counts: the rest is left out, and cut off. Null if all of it counts. */
   readonly rewindTo?: bigint | null
 }
 

@@ -26,7 +26,7 @@ export class StorageError extends Error {
   }
 }
 
-/** What was never committed cannot be cut off from a directory: the history before it is not whole there. */
+/** The uncommitted end of a directory cannot be cut off: the history before it is not whole there. */
 export class RewindError extends StorageError {
   /** @param why - the part that is missing */
   constructor(zxid: string, why: string) {

@@ -247,7 +247,7 @@ export class Learner {
   #synchronise(packet: Packet): void {
     switch (packet.type) {
       case 'DIFF':
-        // What follows begins where this server has said that its log ends.
+        // Its transactions begin where this server has said that its log ends.
         this.#begin(this.#claimedZxid < this.#journal.lastZxid ? 'TRUNC' : 'DIFF', this.#claimedZxid, null)
         break
       case 'TRUNC':

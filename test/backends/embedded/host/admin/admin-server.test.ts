@@ -38,9 +38,7 @@ const INSPECTION: ServerInspection = {
   watchesByPath: [],
   watchesBySession: [],
   digests: [],
-  connections: [],
-  leading: null,
-  confirmedZxid: 0n,
+  connections: [], leading: null, confirmedZxid: 0n,
 }
 
 const UNMEASURED = { times: new HostTimes(), syncTimes: null }

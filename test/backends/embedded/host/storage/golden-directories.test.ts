@@ -83,7 +83,7 @@ describe('a directory of a real ZooKeeper', () => {
     if (digest !== null) expect(digestOf(state)).toBe(digest)
   })
 
-  it.each([['rolling', 20], ['fuzzy', 4]])('is read, and cut, up to a transaction: %s, in %i places', async (name, cuts) => {
+  it.each([['rolling', 20], ['fuzzy', 4]])('is read and cut up to a transaction: %s, %i times', async (name, cuts) => {
     const files = filesOf(name)
     const records = files.filter(({ kind }) => kind === 'log').flatMap((file) => [...scan(file.bytes).records])
     const step = Math.ceil(records.length / cuts)

@@ -1,4 +1,4 @@
-/** What was never committed is cut off the files of a ZooKeeper, whenever the machine crashes meanwhile. */
+/** The end of a log of ZooKeeper that was never committed is cut off, whenever the machine crashes meanwhile. */
 import { expect, it } from 'vitest'
 import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
 import { MemoryStorage } from '../../../../../src/backends/embedded/host/storage/memory.ts'
@@ -28,7 +28,8 @@ function filesOf(seed: number): LossyFileSystem {
 function storageOn(files: LossyFileSystem): FileStorage {
   const ignore = (): void => undefined
   const events = { onTornTail: ignore, onFull: ignore, onRoom: ignore }
-  return new FileStorage(files, { dataDir: '/data', dataLogDir: '/data', snapRetainCount: 3, preallocateBytes: 512, ...events })
+  const limits = { snapRetainCount: 3, preallocateBytes: 512 }
+  return new FileStorage(files, { dataDir: '/data', dataLogDir: '/data', ...limits, ...events })
 }
 
 /** Cuts the files, and crashes before the n-th call; false if there were fewer. */

@@ -38,7 +38,9 @@ const LOGS: readonly (readonly [name: string, log: Transaction[]])[] = [
     create('/a', 1), set('/a', 'x', 1), create('/a/b', 1), create('/e', 2, '', true), set('/a', 'y', 2), remove('/a/b'),
     create('/a/b', 2), { type: OpCode.closeSession, body: { paths2Delete: ['/e'] } },
   )],
-  ['a node that a multi makes and sets', logOf(create('/a', 1), multi(create('/m', 2), set('/m', 'x', 1)), remove('/a'))],
+  ['a node that a multi makes and sets', logOf(
+    create('/a', 1), multi(create('/m', 2), set('/m', 'x', 1)), remove('/a'),
+  )],
   ['a node that a multi sets twice', logOf(create('/m', 1), multi(set('/m', 'x', 1), set('/m', 'y', 2)))],
   ['a node that a multi makes again', logOf(
     create('/m', 1), multi(set('/m', 'x', 1), remove('/m'), create('/m', 2, 'y')), set('/m', 'z', 1),
