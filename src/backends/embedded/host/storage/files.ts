@@ -164,6 +164,16 @@ export class FileStorage implements Storage {
     }
   }
 
+  rewind(zxid: bigint, snapshot: bigint): Promise<void> {
+    return this.#tracked(this.#rewind(zxid, snapshot))
+  }
+
+  /** The log last: until it is cut, it makes of an older snapshot what was there before. */
+  async #rewind(zxid: bigint, snapshot: bigint): Promise<void> {
+    await this.#snapshots.removeAfter(snapshot)
+    await this.#log.truncate(zxid)
+  }
+
   async setAside(): Promise<void> {
     await this.#giveUp()
     await this.#log.close()

@@ -38,8 +38,7 @@ const INSPECTION: ServerInspection = {
   watchesByPath: [],
   watchesBySession: [],
   digests: [],
-  connections: [],
-  leading: null,
+  connections: [], leading: null, confirmedZxid: 0n,
 }
 
 const UNMEASURED = { times: new HostTimes(), syncTimes: null }
