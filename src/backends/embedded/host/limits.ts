@@ -56,7 +56,7 @@ const OWN = Object.freeze({
     key: 'quorate.sessionsPerAddress',
     option: 'limits.sessionsPerAddress',
     value: null,
-    what: 'open sessions that one address has begun at the server; ' +
+    what: 'open sessions that one address, of IPv6 one network of 64 bits, has begun at the server; ' +
       `${SESSIONS_PER_CONNECTION} for each of maxClientCnxns`,
     beyond: 'the connection that asks for one more is closed (`sessions_rejected`)',
   }),

@@ -7,6 +7,7 @@
  * Addresses of IPv6 are counted by their first 64 bits, which is what one customer has.
  * Limits    addresses that are remembered; beyond them the one whose failure is the oldest is forgotten.
  */
+import { networkOf } from '../../server/state/ip-address.ts'
 
 /** The wait after the first failure, in milliseconds. */
 const WAIT_MS = 100
@@ -18,8 +19,6 @@ const FORGET_MS = 600_000
 export const ATTEMPT_ADDRESSES_MAX = 10_000
 /** More failures make no wait longer. */
 const FAILURES_MAX = 30
-const IPV6_GROUPS = 8
-const PREFIX_GROUPS = 4
 
 /** The failures of all clients of one port. */
 export class Attempts {
@@ -37,7 +36,7 @@ export class Attempts {
    * @param nowMs - on `performance.now()`
    */
   failed(address: string, nowMs: number): void {
-    const key = keyOf(address)
+    const key = networkOf(address)
     const count = Math.min(FAILURES_MAX, this.#count(key, nowMs) + 1)
     this.#failures.delete(key)
     this.#failures.set(key, { count, atMs: nowMs })
@@ -50,7 +49,7 @@ export class Attempts {
 
   /** How long the next attempt of an address waits, in milliseconds. */
   waitMs(address: string, nowMs: number): number {
-    const count = this.#count(keyOf(address), nowMs)
+    const count = this.#count(networkOf(address), nowMs)
     return count === 0 ? 0 : Math.min(ATTEMPT_WAIT_MS_MAX, WAIT_MS * 2 ** (count - 1))
   }
 
@@ -58,13 +57,4 @@ export class Attempts {
     const known = this.#failures.get(key)
     return known === undefined || nowMs - known.atMs > FORGET_MS ? 0 : known.count
   }
-}
-
-function keyOf(address: string): string {
-  if (!address.includes(':')) return address
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  while (tail !== undefined && groups.length + last.length < IPV6_GROUPS) groups.push('0')
-  return `${[...groups, ...last].slice(0, PREFIX_GROUPS).join(':')}::`
 }
