@@ -118,6 +118,7 @@ function view(more: Partial<ServerView> = {}): ServerView {
     outstanding: () => 0,
     outstandingBytes: () => 0,
     handshakes: () => 0,
+    slowedHandshakes: () => 0,
     host: () => null,
     clientPort: () => 0,
     secureClientPort: () => null,
