@@ -3,7 +3,8 @@
  *
  * The server is a process of its own with its data in memory, and so is the greedy client (fairness-greedy.ts), which
  * sends lists of 10,000 names, reads and writes of 256 KiB without waiting for an answer. Each polite client asks again
- * some time after its answer, nine reads to a write. Rounds with and without the greedy one take turns.
+ * some time after its answer, nine reads to a write. Rounds without the greedy one, beside it, and with it at another
+ * server of the machine take turns: the last show what the machine alone makes of it.
  */
 import { fileURLToPath } from 'node:url'
 import { OpCode } from '../src/backends/wire/codes.ts'
@@ -30,33 +31,48 @@ type Latencies = Readonly<Record<Kind, number[]>>
 /** Measures it. */
 export async function* measureFairness(effort: Effort): AsyncGenerator<Figure> {
   const engine = await startQuorate(1)
+  const other = await startQuorate(1)
   try {
     const owner = await WireClient.open(engine.port)
     await fill(owner)
+    const otherOwner = await WireClient.open(other.port)
+    await fill(otherOwner)
     const polite: WireClient[] = []
     for (let i = 0; i < POLITE; i++) polite.push(await WireClient.open(engine.port))
     await round(polite, effort.warmUpMs)
-    const alone: Latencies[] = []
-    const together: Latencies[] = []
-    for (let i = 0; i < effort.rounds; i++) {
-      alone.push(await round(polite, effort.roundMs * ROUNDS_LONGER))
-      const greedy = startProcess(process.execPath, [GREEDY_SCRIPT, String(engine.port)])
+    const roundMs = effort.roundMs * ROUNDS_LONGER
+    const beside = async (port: number): Promise<Latencies> => {
+      const greedy = startProcess(process.execPath, [GREEDY_SCRIPT, String(port)])
       await round(polite, effort.warmUpMs)
-      together.push(await round(polite, effort.roundMs * ROUNDS_LONGER))
+      const latencies = await round(polite, roundMs)
       await greedy.kill()
+      return latencies
     }
-    for (const kind of ['read', 'write'] as const) {
-      const before = figureOf(alone, kind)
-      const after = figureOf(together, kind)
-      yield { figure: `p99 of a polite ${kind}, alone`, size: POLITE, ...before }
-      yield { figure: `p99 of a polite ${kind}, beside a greedy one`, size: POLITE, ...after }
-      const value = after.value / before.value
-      yield { figure: `p99 of a polite ${kind}, ratio`, size: POLITE, unit: 'x', value, target: '<= 2' }
+    const rounds: Record<'alone' | 'together' | 'apart', Latencies[]> = { alone: [], together: [], apart: [] }
+    for (let i = 0; i < effort.rounds; i++) {
+      rounds.alone.push(await round(polite, roundMs))
+      rounds.together.push(await beside(engine.port))
+      rounds.apart.push(await beside(other.port))
     }
-    for (const client of [...polite, owner]) client.drop()
+    for (const kind of ['read', 'write'] as const) yield* figuresOf(rounds, kind)
+    for (const client of [...polite, owner, otherOwner]) client.drop()
   } finally {
-    await engine.stop()
+    await Promise.all([engine.stop(), other.stop()])
   }
+}
+
+function* figuresOf(
+  { alone, together, apart }: Readonly<Record<'alone' | 'together' | 'apart', readonly Latencies[]>>,
+  kind: Kind,
+): Generator<Figure> {
+  const [before, after, elsewhere] = [alone, together, apart].map((rounds) => figureOf(rounds, kind))
+  if (before === undefined || after === undefined || elsewhere === undefined) return
+  yield { figure: `p99 of a polite ${kind}, alone`, size: POLITE, ...before }
+  yield { figure: `p99 of a polite ${kind}, beside a greedy one`, size: POLITE, ...after }
+  yield { figure: `p99 of a polite ${kind}, a greedy one elsewhere`, size: POLITE, ...elsewhere }
+  const ratio = { size: POLITE, unit: 'x' } as const
+  yield { figure: `${kind}: beside / alone`, ...ratio, value: after.value / before.value, target: '<= 2' }
+  yield { figure: `${kind}: elsewhere / alone`, ...ratio, value: elsewhere.value / before.value }
 }
 
 function figureOf(rounds: readonly Latencies[], kind: Kind) {

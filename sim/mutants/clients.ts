@@ -329,7 +329,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A mirror reads what has changed without watching it again.',
     kin: 'a one-shot watch taken for a subscription',
     edits: [{
-      file: MIRROR,
+      file: 'recipes/engine/watched-read.ts',
       from: 'this.#isArmed = false;\n        this.#onEvent()',
       to: 'this.#onEvent()',
     }],

@@ -25,6 +25,26 @@ export const CONFIG_MUTANTS: readonly Mutant[] = [
     expected: { test: 'test/recipes/config/rollout.test.ts' },
   },
   {
+    name: 'ended-roll-out-taken',
+    breaks: 'A staged value comes into force although its roll-out ended while the value was checked.',
+    kin: 'every check that takes its time, and does not look again after it',
+    edits: [{ file: FOLLOWER, from: '!mirror.isSettled || mirror.snapshot !== snapshot', to: 'false' }],
+    // It takes a value whose check takes its time.
+    expected: { test: 'test/recipes/config/rollout.test.ts' },
+  },
+  {
+    name: 'kept-again',
+    breaks: 'A staged value that a value for all has followed is kept again until the next one for all is read.',
+    kin: 'every state that is remembered beyond its end',
+    edits: [{
+      file: FOLLOWER,
+      from: 'state === undefined ? null : this.of(state)',
+      to: "this.#word?.state === 'withdrawn' ? null : this.#word ?? null",
+    }],
+    // It takes a process that misses the end of several roll-outs in a row.
+    expected: { test: 'test/recipes/config/rollout.test.ts' },
+  },
+  {
     name: 'withdrawal-looks-old',
     breaks: 'After a withdrawal the value for all is told with its own zxid, older than that of the staged one.',
     kin: 'every fenced consumer that ignores a roll-back',

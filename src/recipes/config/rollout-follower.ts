@@ -4,14 +4,16 @@
  * Model     a mirror of the node of the roll-out, whose latest word is laid over each published state of the values;
  *           and one ephemeral node, which holds which value this process has.
  * Safety    when a roll-out ends with a value for all, this process keeps what it has until it has read that value:
- *           it never goes back to the older one in between. A staged value that does not pass is reported, and said to
- *           be refused; the value for all stays in force.
+ *           it never goes back to the older one in between. A staged value is taken only while the word on its roll-out
+ *           is not older than any value for all that was read, and one that a value for all has followed is never
+ *           kept again. A staged value that does not pass is reported, and said to be refused; the value for all stays
+ *           in force.
  * Fencing   after a withdrawal the zxid is that of the withdrawal, which is newer than the staged value.
  */
 import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { invalidValue } from '../engine/codec.ts'
-import type { Delivery, Unsubscribe } from '../engine/feed.ts'
+import type { Unsubscribe } from '../engine/feed.ts'
 import { KeptNode } from '../engine/kept-node.ts'
 import { Mirror } from '../engine/mirror.ts'
 import type { MirrorSnapshot } from '../engine/mirror.ts'
@@ -82,7 +84,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
     const mirror = new Mirror(this.#client, staged, 0, { isSynced: true })
     this.#mirror = mirror
     this.#stops.push(
-      mirror.feed.subscribe(staged, (delivery) => delivery, (delivery) => this.#take(delivery, store)),
+      mirror.feed.subscribe(staged, (delivery) => delivery, () => this.#take(mirror, store)),
       store.subscribe(({ current }) => current, (state) => this.#say(state), {}),
     )
   }
@@ -133,14 +135,21 @@ export class RolloutFollower<T> implements StateOverlay<T> {
     return isChosen(selection, this.#member, this.#path)
   }
 
-  async #take({ current }: Delivery<MirrorSnapshot>, store: ConfigStore<T>): Promise<void> {
-    const node = current.nodes.get('')
-    const record = node === undefined ? null : this.#recordOf(node.data)
+  /** Takes the latest word. While it checks a value, what it has read of the roll-out must not become out of date. */
+  async #take(mirror: Mirror, store: ConfigStore<T>): Promise<void> {
     const before = { word: this.#word, refused: this.#refused }
-    const hasRecord = node !== undefined && record !== null
-    this.#word = hasRecord ? await this.#wordOf(record, node.stat.mzxid, store) : null
-    const isNews = this.#word !== before.word || this.#refused !== before.refused
-    if (isNews && !this.#closing.signal.aborted) store.again()
+    let snapshot: MirrorSnapshot | undefined
+    let word: Word<T> | null = null
+    do {
+      await mirror.settled()
+      snapshot = mirror.snapshot
+      const node = snapshot?.nodes.get('')
+      const record = node === undefined ? null : this.#recordOf(node.data)
+      word = node === undefined || record === null ? null : await this.#wordOf(record, node.stat.mzxid, store)
+      if (this.#closing.signal.aborted) return
+    } while (!mirror.isSettled || mirror.snapshot !== snapshot)
+    this.#word = word
+    if (word !== before.word || this.#refused !== before.refused) store.again()
   }
 
   /** The word of a record for this process; null if it does not concern it. */
@@ -152,10 +161,14 @@ export class RolloutFollower<T> implements StateOverlay<T> {
       const word = await this.#decode(record, zxid, store)
       if (word !== null) return word
     }
-    const hadOne = before?.state === 'staged' || before?.state === 'held' ? before : null
     const until = record.state === 'replaced' ? zxid : record.base
-    const over = store.state?.get('')
-    if (hadOne !== null && over !== undefined && over.zxid < until) return { ...hadOne, state: 'held', until }
+    const { state } = store
+    const over = state?.get('')
+    const inForce = state === undefined ? null : this.of(state)
+    if (inForce !== null && over !== undefined && over.zxid < until) {
+      const { value, version, zxid: since } = inForce
+      return { state: 'held', value, version, zxid: since, until }
+    }
     if (record.state !== 'withdrawn' || !isChosenHere) return null
     return before?.state === 'withdrawn' && before.zxid === zxid ? before : { state: 'withdrawn', zxid }
   }

@@ -21,11 +21,13 @@
  */
 import type { Children, NodeData, Stat } from '../../core/backend.ts'
 import { abortable, deferred, delay } from '../../core/async.ts'
+import type { Deferred } from '../../core/async.ts'
 import type { Client, ClientState, ReadOptions } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import { Feed } from './feed.ts'
 import { clientClosed } from './wait.ts'
+import { WatchedRead } from './watched-read.ts'
 
 /** One node of a mirror. The same object stands in later snapshots for as long as the node does not change. */
 export interface MirrorNode {
@@ -70,78 +72,6 @@ const READS_IN_FLIGHT_MAX = 256
 /** Pause after a read failed for another reason than a missing node, in milliseconds; up to it, by chance. */
 const RETRY_MS = 500
 
-/**
- * One thing that the mirror keeps reading, the data of a node or its list of children, and the watch that goes with it.
- *
- * A watch counts as armed from when its read is sent: its event may come before the code after the read runs again.
- */
-class WatchedRead {
-  readonly #client: Client
-  readonly #path: string
-  readonly #onEvent: () => void
-  #isArmed = false
-  #isOver = false
-
-  /**
-   * Makes it; nothing is sent.
-   *
-   * @param path - the node that is read
-   * @param onEvent - called when the watch has fired: the result of the last read may be stale
-   */
-  constructor(client: Client, path: string, onEvent: () => void) {
-    this.#client = client
-    this.#path = path
-    this.#onEvent = onEvent
-  }
-
-  /** Whether a change of what was read would be heard. */
-  get isArmed(): boolean {
-    return this.#isArmed
-  }
-
-  /**
-   * Reads, and arms the watch unless it is armed already.
-   *
-   * @param send - makes the call
-   * @param onFailure - called before this rejects: it has to be read again
-   * @returns null if there is no such node, or it is over; then nothing is armed
-   */
-  async read<R>(send: (options: ReadOptions) => Promise<R>, onFailure: () => void): Promise<R | null> {
-    if (this.#isOver) return null
-    const options = this.#isArmed ? {} : { watch: this.#fire }
-    this.#isArmed = true
-    try {
-      return await send(options)
-    } catch (error) {
-      this.#disarm()
-      if (isCoordinationError(error, 'NO_NODE')) return null
-      onFailure()
-      throw error
-    }
-  }
-
-  /** Takes the watch back, also that of a read that is on its way, and reads no more. */
-  end(): void {
-    this.#isOver = true
-    this.#disarm()
-  }
-
-  /** Notes that the session is over, and the watch with it. */
-  forgetWatch(): void {
-    this.#isArmed = false
-  }
-
-  readonly #fire = (): void => {
-    this.#isArmed = false
-    this.#onEvent()
-  }
-
-  #disarm(): void {
-    this.#client.unwatch(this.#path, this.#fire)
-    this.#isArmed = false
-  }
-}
-
 /** A node that is mirrored, there or not. */
 interface Tracked {
   /** Path below the root. */
@@ -172,6 +102,8 @@ export class Mirror {
   readonly #first = deferred<undefined>()
   readonly #ends: (() => void)[] = []
   #wake = deferred<undefined>()
+  /** Resolves when nothing is left to be read; it is made again when something is. */
+  #settled: Deferred<undefined> | null = deferred()
   #sessionId: bigint | null
   #isInTouch: boolean
   /** Whether the next reads have to come after a `sync`, and whether the next snapshot tells of it. */
@@ -235,6 +167,19 @@ export class Mirror {
     return snapshot
   }
 
+  /** Whether the snapshot is the latest, and nothing that is in it is known to have changed since. */
+  get isSettled(): boolean {
+    return this.#settled === null
+  }
+
+  /**
+   * Waits until it is settled. An event is called before any later answer on the session: so whatever was read through
+   * the client before that, the snapshot is not older.
+   */
+  async settled(): Promise<void> {
+    while (this.#settled !== null && !this.#closing.signal.aborted) await this.#settled.promise
+  }
+
   /** Ends the mirror, its iterations and its watches, also those of reads that are still on their way. Idempotent. */
   close(): Promise<void> {
     if (this.#closing.signal.aborted) return Promise.resolve()
@@ -244,6 +189,7 @@ export class Mirror {
     this.#first.reject(this.#failure ?? clientClosed(this.#path))
     this.feed.close(this.#failure)
     this.#wake.resolve(undefined)
+    this.#settled?.resolve(undefined)
     return Promise.resolve()
   }
 
@@ -386,6 +332,7 @@ export class Mirror {
   #markData(tracked: Tracked): void {
     if (this.#tracked.get(tracked.key) !== tracked) return
     this.#dirtyData.add(tracked)
+    this.#settled ??= deferred()
     // A root that comes back may come back with children, and its list was not watched while it was away.
     if (tracked.key === '' && !tracked.list.isArmed) this.#markNames(tracked)
     this.#wake.resolve(undefined)
@@ -394,6 +341,7 @@ export class Mirror {
   #markNames(tracked: Tracked): void {
     if (tracked.depth >= this.#depth || this.#tracked.get(tracked.key) !== tracked) return
     this.#dirtyNames.add(tracked)
+    this.#settled ??= deferred()
     this.#wake.resolve(undefined)
   }
 
@@ -409,6 +357,8 @@ export class Mirror {
   }
 
   #publish(): void {
+    this.#settled?.resolve(undefined)
+    this.#settled = null
     const nodes = new Map<string, MirrorNode>()
     this.#collect('', nodes)
     const resync = this.#isResync

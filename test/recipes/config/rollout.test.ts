@@ -123,6 +123,48 @@ it('keeps a promoted value while it comes to know an older one for all', async (
   expect(await closeAll(rig, ...clients)).toEqual([])
 })
 
+/** A process whose checks of single values take as long as is said, in milliseconds. */
+async function slowMember(
+  rig: Rig,
+  delays: Readonly<Record<number, number>>,
+): Promise<{ clients: Client[]; operator: Center; one: Center; values: unknown[] }> {
+  const { clients, operator } = await fleetOf(rig)
+  const client = await rig.connect()
+  const one = member(client, 'a', { schema: slowSchema((value) => delays[value] ?? 0) })
+  await run(one.ready())
+  return { clients: [...clients, client], operator, one, values: valuesOf(one) }
+}
+
+it('does not take a staged value whose roll-out ended while it was checked', async () => {
+  const rig = newRig()
+  const { clients, operator, one, values } = await slowMember(rig, { 2: 1_000 })
+  await run(operator.publish(2, { rollout: { members: ['a'] } }))
+  await run(operator.publish(3, { staged: 'withdraw' }))
+  await pass(3_000)
+  expect(values).toEqual([1, 3])
+  expect(seen([one])).toEqual([3])
+  expect(await closeAll(rig, ...clients)).toEqual([])
+})
+
+it('does not take a staged value up again that a value for all has followed', async () => {
+  const rig = newRig()
+  const { clients, operator, one, values } = await slowMember(rig, { 3: 200, 4: 1_000, 6: 1_000 })
+  await run(operator.publish(2, { rollout: { members: ['a'] } }))
+  await pass(100)
+  // It keeps 2 until it has read 3, and is late to learn what comes of roll-outs after that: it checks 4.
+  await run(operator.publish(3, { staged: 'withdraw' }))
+  await run(operator.publish(4, { rollout: { members: ['a'] } }))
+  await run(operator.publish(5, { staged: 'withdraw' }))
+  await pass(500)
+  expect(values).toEqual([1, 2, 3, 5])
+  await run(operator.publish(6, { rollout: { members: ['b'] } }))
+  await run(operator.rollout.promote())
+  await pass(5_000)
+  expect(values).toEqual([1, 2, 3, 5, 6])
+  expect(seen([one])).toEqual([6])
+  expect(await closeAll(rig, ...clients)).toEqual([])
+})
+
 it('goes on without a roll-out when an operator has deleted its node', async () => {
   const rig = newRig()
   const { clients, operator, members } = await fleetOf(rig, 'a')

@@ -42,6 +42,31 @@ it('of depth 0 follows a node over creation, change and deletion', async () => {
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it('is settled while nothing that it holds is known to have changed, and says when it is again', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  await make(a, PATH, '/other')
+  const mirror = new Mirror(b, PATH, 0)
+  expect(mirror.isSettled).toBe(false)
+  await run(mirror.settled())
+  expect(contentOf(mirror.snapshot)).toEqual({ '': PATH })
+  expect(mirror.isSettled).toBe(true)
+  await run(a.set(PATH, 'two'))
+  await run(a.set('/other', 'later'))
+  // Whoever has read the later change knows that the mirror has the earlier one still to read.
+  await run(b.get('/other'))
+  await run(mirror.settled())
+  expect(contentOf(mirror.snapshot)).toEqual({ '': 'two' })
+  const change = a.set(PATH, 'three')
+  await pass(ROUND_TRIP_MS + 1)
+  expect(mirror.isSettled).toBe(false)
+  await change
+  const settled = mirror.settled()
+  await mirror.close()
+  await run(settled)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
 it('of depth 1 follows a node and its children, and nothing below', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
