@@ -132,7 +132,7 @@ async function judgeClient(
   }
 }
 
-/** What was read is written, and read as the same. */
+/** Reads a file, writes what it holds, and reads that as the same. */
 function judgeFile<Value>(
   read: (text: string, file: string) => ReadonlyMap<string, Value>,
   text: string,
@@ -223,7 +223,9 @@ export const sasl: Target = {
         return judgeClient(clientOfDigest(), tokens, (token) => token.includes(proof))
       }
       case 'scram-server':
-        judgeServer(serverOfScram(), tokens, (taken) => isDeepStrictEqual(taken.map(textOf), ofScram.ofClient.map(textOf)))
+        judgeServer(serverOfScram(), tokens, (taken) => {
+          return isDeepStrictEqual(taken.map(textOf), ofScram.ofClient.map(textOf))
+        })
         return
       case 'scram-client':
         return judgeClient(clientOfScram(), tokens, (token) => token.startsWith(textOf(ofScram.ofServer[1])))

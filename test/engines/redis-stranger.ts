@@ -1,7 +1,7 @@
 /** A stranger who writes the keys of a Redis. */
 import type { Redis } from 'ioredis'
 
-/** What is done to a key: a type that it gets or a member that is added to it, its end, or a member of infinite score. */
+/** Acts on a key: it gets a type or a member of it, it is removed, or gets a member of infinite score. */
 export const STRANGER_ACTS = ['string', 'list', 'hash', 'set', 'zset', 'stream', 'gone', 'score'] as const
 
 /** One of them. */

@@ -1,9 +1,9 @@
 /**
  * Slows down who fails to prove who it is: each further attempt of its address waits before it is even looked at.
  *
- * Model     failures are counted. The wait doubles with each failure, up to a limit that no session ends by, and is forgotten some minutes
- *           after the last one. Attempts that wait hold up their own connection and nothing else. An address has as
- *           many of them at a time as it may have connections: by the longest wait, that is the rate of guesses.
+ * Model     failures are counted, and forgotten some minutes after the last one. The wait doubles with each, up to a
+ *           limit that no session ends by. Attempts that wait hold up their own connection and nothing else. An address
+ *           has as many of them at a time as it may have connections: by the longest wait, that is the rate of guesses.
  * Addresses of IPv6 are counted by their first 64 bits, which is what one customer has.
  * Limits    addresses that are remembered; beyond them the one whose failure is the oldest is forgotten.
  */

@@ -196,7 +196,7 @@ function counters({ isStandalone, traffic, times, slowedHandshakes }: Monitored)
     counter('stale_sessions_expired', times.expiredSessions, 'Sessions that this leader ended by their time-outs'),
     // Not of the reference.
     counter('auth_attempts_failed_count', traffic.authFailures, 'Clients that failed to prove who they are'),
-    counter('tls_handshakes_slowed', slowedHandshakes, 'TLS hand-shakes that waited, as others of their address failed'),
+    counter('tls_handshakes_slowed', slowedHandshakes, 'TLS hand-shakes that waited, as others of an address failed'),
     counter('sessions_rejected', times.sessionsRefused, 'Sessions that were one too many of their address'),
     counter('client_error_count', traffic.clientErrors, 'Errors of the server in what it did for one client'),
   ]

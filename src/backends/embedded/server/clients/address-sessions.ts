@@ -4,8 +4,8 @@
  *
  * Limit     per address, of IPv6 per network of 64 bits; clients in this process have none.
  * Model     an entry goes with the end of its session. One whose end was not seen here, as it came out of a state that
- *           was sent, is found when its address has no room, and by a look at two entries with each session that begins:
- *           there are never many more entries than sessions.
+ *           was sent, is found when its address has no room, and by a look at two entries with each session that
+ *           begins: there are never many more entries than sessions.
  * Under way a session that is being begun counts, also when its client has left meanwhile: its transaction comes all
  *           the same. When this server no longer serves that is open, and decided by the state that it serves next.
  */
@@ -89,7 +89,7 @@ export class AddressSessions {
     if (sessions?.size === 0) this.#byNetwork.delete(network)
   }
 
-  /** This server no longer serves. Sessions go on; those under way are in the state that it serves next, or were lost. */
+  /** This server no longer serves. Sessions go on; those under way are in the state that it serves next, or lost. */
   stopped(): void {
     this.#underWay.clear()
   }
