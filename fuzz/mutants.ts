@@ -166,12 +166,12 @@ export const FUZZ_MUTANTS: readonly FuzzMutant[] = [
     expected: /^BrokenPromise: a client does \d+ rounds/,
   },
   {
-    name: 'password-of-a-jaas-file',
-    breaks: 'A password of a JAAS file is told where it cannot be read.',
+    name: 'word-of-a-jaas-file',
+    breaks: 'A word of a JAAS file is told that is out of place, and may be a password.',
     edits: [{
       file: 'backends/embedded/host/sasl/jaas-file.ts',
-      from: "throw take.error(value, 'system properties in values are not replaced here')",
-      to: 'throw take.error(value, `system properties are not replaced: ${value.text}`)',
+      from: "throw take.error(flag, `a flag is one of ${FLAGS.join(', ')}`)",
+      to: 'throw take.error(flag, `${flag.text} is no flag`)',
     }],
     target: 'sasl',
     expected: /^BrokenPromise: a (password is in a message|message with control)/,

@@ -191,6 +191,7 @@ async function seeds(): Promise<string[]> {
     joined('scram-server', stranger.ofClient),
     joined('scram-client', ofScram.ofServer),
     ['jaas', JAAS].join(BORDER),
+    ['jaas', JAAS.replace('};', '};\nServer { a.DigestLoginModule required user_bob="${home}/pass"; };')].join(BORDER),
     ['verifiers', `# users\n\n${linesOf(users)}\n`].join(BORDER),
   ]
 }
