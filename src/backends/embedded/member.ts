@@ -247,6 +247,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   #makeServer(): LocalServer {
     const { myid, clientPort, secureClientPort, adminPort, common, servers } = this.#settings
     const known = this.#known
+    const slowedHandshakes = (): number => this.#peers?.slowedHandshakes ?? 0
     return new LocalServer({
       id: myid,
       parts: NODE_PARTS,
@@ -260,6 +261,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         },
         get voters() {
           return known.voterCount
+        },
+        get slowedHandshakes() {
+          return slowedHandshakes()
         },
       },
       events: this.#events,
