@@ -143,4 +143,37 @@ export const FUZZ_MUTANTS: readonly FuzzMutant[] = [
     target: 'etcd-answers',
     expected: /not read again from what is written|^slow|^RangeError|^hang/,
   },
+  {
+    name: 'proof-of-another-challenge',
+    breaks: 'A server takes a proof of DIGEST-MD5 that was made for a challenge of before.',
+    edits: [{
+      file: 'backends/sasl/digest-md5.ts',
+      from: 'if (facts.nonce !== nonce || count !== FIRST_COUNT)',
+      to: 'if (count !== FIRST_COUNT)',
+    }],
+    target: 'sasl',
+    expected: /^BrokenPromise: a proof is taken that nobody made/,
+  },
+  {
+    name: 'as-few-rounds-as-asked',
+    breaks: 'A client of SCRAM does as few rounds as a server likes, which makes its password easy to guess.',
+    edits: [{
+      file: 'backends/sasl/scram.ts',
+      from: 'if (number < SCRAM_ROUNDS_MIN || number > SCRAM_ROUNDS_MAX)',
+      to: 'if (number > SCRAM_ROUNDS_MAX)',
+    }],
+    target: 'sasl',
+    expected: /^BrokenPromise: a client does \d+ rounds/,
+  },
+  {
+    name: 'word-of-a-jaas-file',
+    breaks: 'A word of a JAAS file is told that is out of place, and may be a password.',
+    edits: [{
+      file: 'backends/embedded/host/sasl/jaas-file.ts',
+      from: "throw take.error(flag, `a flag is one of ${FLAGS.join(', ')}`)",
+      to: 'throw take.error(flag, `${flag.text} is no flag`)',
+    }],
+    target: 'sasl',
+    expected: /^BrokenPromise: a (password is in a message|message with control)/,
+  },
 ]

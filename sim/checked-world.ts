@@ -1,6 +1,7 @@
 /** The part of a world that checks see: enough to judge it, and little enough to write a wrong one by hand. */
 import type { Backend } from '../src/core/backend.ts'
 import type { MemoryContents } from '../src/backends/embedded/host/storage/memory.ts'
+import type { ServerInspection } from '../src/backends/embedded/server/inspection.ts'
 import type { ServerStatus } from '../src/backends/embedded/server/ready.ts'
 import type { DiskObserver } from '../src/testing/simulation/disk.ts'
 import type { SimNode } from '../src/testing/simulation/sim-node.ts'
@@ -13,7 +14,15 @@ export interface CheckedServer {
   readonly node: SimNode
   readonly disk: { observer: DiskObserver | null; readonly contents: MemoryContents }
   /** Its present life; null while it is down. */
-  host(): { status(): ServerStatus; snapshot(): Uint8Array } | null
+  host(): CheckedHost | null
+}
+
+/** One life of a server, as checks see it. */
+export interface CheckedHost {
+  status(): ServerStatus
+  snapshot(): Uint8Array
+  /** Asked only where the ensemble has begun on the files of ZooKeepers. */
+  inspect?(): Pick<ServerInspection, 'confirmedZxid'>
 }
 
 /** A world, as checks see it. */
@@ -25,6 +34,6 @@ export interface CheckedWorld {
   readonly voters: readonly CheckedServer[]
   readonly events: readonly WorldEvent[]
   readonly watchers: ((event: WorldEvent) => void)[]
-  readonly options: Pick<WorldOptions, 'server'>
+  readonly options: Pick<WorldOptions, 'server' | 'carriedOver'>
   wrapBackend: (backend: Backend, node: SimNode) => Backend
 }

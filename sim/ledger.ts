@@ -12,6 +12,7 @@
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
 import { OpCode } from '../src/backends/wire/codes.ts'
 import { decodeTransaction } from '../src/backends/wire/transactions.ts'
+import type { MemoryContents } from '../src/backends/embedded/host/storage/memory.ts'
 import type { LogEntry, PersistOperation } from '../src/backends/embedded/server/zab/journal.ts'
 import type { DiskOperation } from '../src/testing/simulation/disk.ts'
 import type { Check } from './check.ts'
@@ -130,7 +131,15 @@ export class Ledger implements Check {
           this.#guard(() => this.#fail(`P12: the files of server ${id} do not give back what it was told: ${what}`))
         },
       }
+      this.#carryOver(id, disk.contents)
     }
+  }
+
+  /** The disks of an ensemble that is not new hold something before it begins. */
+  #carryOver(server: number, { entries, ...promises }: MemoryContents): void {
+    if (entries.length === 0) return
+    this.persisted(server, { type: 'append', entries })
+    this.persisted(server, { type: 'epochs', ...promises })
   }
 
   /** The disk of a server. */
@@ -228,13 +237,13 @@ export class Ledger implements Check {
         mirror.entries = mirror.entries.slice(0, mirror.countThrough(operation.zxid))
         break
       case 'install':
-        if (!this.isCommitted(operation.zxid)) {
+        if (!this.#mayInstall(operation.zxid)) {
           this.#fail(`P11: server ${server} installed a state at ${hex(operation.zxid)}, which nobody has applied`)
         }
         mirror.base = operation.zxid
         mirror.entries = []
         this.#installed[server - 1] = max(this.#installed[server - 1] ?? 0n, operation.zxid)
-        this.#stored(server, operation.zxid, operation.chunks)
+        if (this.isCommitted(operation.zxid)) this.#stored(server, operation.zxid, operation.chunks)
         break
       case 'snapshot':
         this.#stored(server, operation.zxid, operation.chunks)
@@ -266,6 +275,7 @@ export class Ledger implements Check {
       this.#fail(`P11: server ${server.id} applied ${hex(zxid)}, which is behind ${end}`)
     }
     if (place.host === host && place.zxid === zxid) return
+    if (this.#isCarriedOver && zxid > (host.inspect?.().confirmedZxid ?? 0n)) return
     if (place.host !== host) {
       place.host = host
       place.zxid = 0n
@@ -281,8 +291,18 @@ export class Ledger implements Check {
     place.zxid = zxid
   }
 
+  /** A leader of servers that began on the files of ZooKeepers may have read more than is committed. */
+  #mayInstall(zxid: bigint): boolean {
+    return this.isCommitted(zxid) || (this.#isCarriedOver && this.#transactions.has(zxid))
+  }
+
+  get #isCarriedOver(): boolean {
+    return this.#world.options.carriedOver !== undefined
+  }
+
   /** A server has applied what its log holds after `from` up to `zxid`. */
   #applied(mirror: DiskMirror, from: bigint, zxid: bigint): void {
+    if (this.#isCarriedOver && !this.isCommitted(mirror.base)) this.#confirmed(mirror)
     const baseIndex = this.#indexes.get(mirror.base)
     if (baseIndex === undefined) {
       this.#fail(`P11: the base ${hex(mirror.base)} of server ${mirror.server} is no common zxid`)
@@ -298,6 +318,12 @@ export class Ledger implements Check {
         this.#fail(`P3: server ${mirror.server} applied ${hex(entry.zxid)} ${before}`)
       }
     }
+  }
+
+  /** The state that a server was sent is confirmed by itself first; another one has the log that it stands for. */
+  #confirmed({ base }: DiskMirror): void {
+    const log = this.mirrors.find((mirror) => mirror.base < base && mirror.holds(base))
+    if (log !== undefined) this.#applied(log, 0n, base)
   }
 
   #commit(entry: LogEntry, epoch: number): void {

@@ -114,11 +114,12 @@ class Run {
   #serviceTicks: number | null = null
 
   constructor(draw: Draw, options: RunOptions) {
-    const { seed, servers, observers, clients, sessionTimeoutMs, server, network, disk, files, turnsMs = {} } = draw
+    const { seed, servers, observers, clients, sessionTimeoutMs, turnsMs = {} } = draw
+    const { server, network, disk, files, carriedOver } = draw
     const { draining = 'native', workloads = WORKLOADS, onTrace } = options
     this.#draw = draw
     const world = new World({
-      seed, draining, servers, observers, sessionTimeoutMs, server, network, disk, files,
+      seed, draining, servers, observers, sessionTimeoutMs, server, network, disk, files, carriedOver,
       ...(onTrace === undefined ? {} : { onTrace }),
     })
     this.#world = world

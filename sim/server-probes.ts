@@ -52,6 +52,7 @@ export class ServerProbes {
       case 'started': return this.#gaveUp(server)
       case 'looking': return this.#looking(server, event.reason)
       case 'synchronised': return this.#synchronised(server, event)
+      case 'rewinding': return this.#probes.hit('rewound')
       case 'serving': return this.#serving(server, event)
       case 'expired': return this.#probes.hit('session-expired')
       case 'audit':

@@ -7,9 +7,10 @@ import { peers } from './peers.ts'
 import { port } from './port.ts'
 import { redis } from './redis.ts'
 import { redisReplies } from './redis-replies.ts'
+import { sasl } from './sasl.ts'
 import { shell } from './shell.ts'
 import { zooCfg } from './zoo-cfg.ts'
 
 export const TARGETS: readonly Target[] = [
-  ...[codec, port, peers, disk, redisReplies, redis, etcdAnswers, etcd, zooCfg, shell],
+  ...[codec, port, peers, disk, redisReplies, redis, etcdAnswers, etcd, zooCfg, shell, sasl],
 ]

@@ -1,13 +1,15 @@
 /**
  * The keys of a namespace in a real Redis, which anybody can write.
  *
- * Input     what strangers do to keys: number of the key, of the kind, of the field, and a value.
+ * Input     what strangers do to keys: number of the key, of the act, of the field, and a value.
  * Promises  those of stranger-judge.ts, for a session that was there before, and for a new one.
  */
 import { Redis } from 'ioredis'
 import { redis as redisBackend } from '../../src/backends/redis/index.ts'
 import type { Session } from '../../src/core/backend.ts'
 import { redisMissing, sessionText, startRedis } from '../../test/engines/redis.ts'
+import { STRANGER_ACTS, writeAsStranger } from '../../test/engines/redis-stranger.ts'
+import type { StrangerAct } from '../../test/engines/redis-stranger.ts'
 import { BYTE_MUTATORS } from '../mutators.ts'
 import { ENGINE_LIMITS } from '../target.ts'
 import type { Target } from '../target.ts'
@@ -21,11 +23,10 @@ const KEYS = [
   ...['meta', 'sessions', 'events', 'ttl', 'empty', 'n:/', 'n:/a', 'n:/a/b', 'c:/', 'c:/a', 'c:/a/b', 's:SID'],
   ...['e:SID', 'q:SID', 'n:/x', 'w:n/a', 'x', 'w:k/a', 'a:SID', 'unwatched', 'epochs'],
 ]
-const KINDS = ['string', 'list', 'hash', 'set', 'zset', 'stream', 'gone', 'score'] as const
 const FIELDS = [
   ...['stat', 'data', 'epoch', 'counter', 'lastRequest', 'timeout', 'password', 'x', '', 'told', 'announced', 'seal'],
 ]
-const SEEDS: readonly (readonly [key: string, kind: (typeof KINDS)[number], field: string, value: string])[] = [
+const SEEDS: readonly (readonly [key: string, act: StrangerAct, field: string, value: string])[] = [
   ['n:/a', 'hash', 'stat', '5-1 5-1 5-1 0 0 0 0 0 p 0 0 0 0'],
   ['n:/a', 'hash', 'stat', '5-1 5-1 5-1 NaN 0 0 0 0 p 0 0 0 0'],
   ['n:/a/b', 'hash', 'stat', '5-1 5-1 5-1 0 0 0 0 s5-1 e 0 0 0 0'],
@@ -47,26 +48,6 @@ const SEEDS: readonly (readonly [key: string, kind: (typeof KINDS)[number], fiel
   ['unwatched', 'score', '', 's1-1'],
 ]
 
-type Kind = (typeof KINDS)[number]
-
-async function act(admin: Redis, key: string, kind: Kind, field: string, value: Buffer): Promise<void> {
-  const steps: Record<Kind, () => Promise<unknown>> = {
-    string: () => admin.set(key, value),
-    list: () => admin.lpush(key, value),
-    hash: () => admin.hset(key, field, value),
-    set: () => admin.sadd(key, value),
-    zset: () => admin.zadd(key, 0, value),
-    stream: () => admin.xadd(key, '*', 'c', value),
-    gone: () => admin.del(key),
-    score: () => admin.zadd(key, 'inf', value),
-  }
-  // As it is if that fits, or else in place of what there is.
-  await steps[kind]().catch(async () => {
-    await admin.del(key)
-    await steps[kind]().catch(() => null)
-  })
-}
-
 let admin: Redis | null = null
 let where = ''
 let namespaces = 0
@@ -84,8 +65,8 @@ export const redis: Target = {
   mutators: BYTE_MUTATORS,
   isPure: false,
   missing: redisMissing,
-  seeds: () => SEEDS.map(([key, kind, field, value]) => {
-    const numbers = [KEYS.indexOf(key), KINDS.indexOf(kind), FIELDS.indexOf(field)]
+  seeds: () => SEEDS.map(([key, act, field, value]) => {
+    const numbers = [KEYS.indexOf(key), STRANGER_ACTS.indexOf(act), FIELDS.indexOf(field)]
     return Uint8Array.of(...numbers, ...lengthy(value))
   }),
   async engine() {
@@ -108,8 +89,10 @@ export const redis: Target = {
     for (let acts = 0; acts < ACTS_MAX && !reader.isAtEnd; acts++) {
       const [key, kind, field] = [reader.byte(), reader.byte(), reader.byte()]
       const name = (KEYS[key % KEYS.length] ?? '').replace('SID', sessionText(session.id))
-      const [what = 'gone', part = ''] = [KINDS[kind % KINDS.length], FIELDS[field % FIELDS.length]]
-      await act(admin, `{${namespace}}:${name}`, what, part, reader.value())
+      const act = STRANGER_ACTS[kind % STRANGER_ACTS.length] ?? 'gone'
+      const part = FIELDS[field % FIELDS.length] ?? ''
+      // Redis may refuse it.
+      await writeAsStranger(admin, `{${namespace}}:${name}`, act, part, reader.value()).catch(() => null)
     }
     const another = open(namespace, reported)
     await judgeCalls([...callsOf(session), another], reported)

@@ -46,6 +46,8 @@ export class ReplicasCheck implements Check, LedgerListener {
       const host = server.host()
       if (host === null) continue
       const { zxid } = host.status()
+      // Until it has a leader, a server that began on the files of a ZooKeeper shows what was never committed, too.
+      if (this.#world.options.carriedOver !== undefined && !this.#ledger.isCommitted(zxid)) continue
       const state = host.snapshot()
       this.#compare(server.id, zxid, state)
       this.#compareWithReplay(server.id, zxid, state)

@@ -1,6 +1,7 @@
 /** Every mutant. */
 import { BARRIER_MUTANTS } from './barriers.ts'
 import { CACHE_MUTANTS } from './caches.ts'
+import { CARRIED_OVER_MUTANTS } from './carried-over.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONFIG_MUTANTS } from './config.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...CLIENT_MUTANTS,
   ...LEADER_MUTANTS,
   ...STORAGE_MUTANTS,
+  ...CARRIED_OVER_MUTANTS,
   ...PARTITION_MUTANTS,
   ...BARRIER_MUTANTS,
   ...CACHE_MUTANTS,

@@ -263,7 +263,9 @@ function ofUsers(event: Told<'auth-failed' | 'users-loaded' | 'users-kept'>): Li
   }
 }
 
-function ofLife(event: Told<'looking' | 'elected' | 'synchronised' | 'serving' | 'started' | 'crashed'>): Line {
+type LifeEvent = Told<'looking' | 'elected' | 'synchronised' | 'rewinding' | 'serving' | 'started' | 'crashed'>
+
+function ofLife(event: LifeEvent): Line {
   switch (event.type) {
     case 'looking': {
       const { round, reason } = event
@@ -280,6 +282,11 @@ function ofLife(event: Told<'looking' | 'elected' | 'synchronised' | 'serving' |
       const { mode, from } = event
       const message = `has the leader's history, by ${mode} from ${hex(from)}`
       return { level: 'info', message, fields: { mode, from: hex(from) } }
+    }
+    case 'rewinding': {
+      const [to, applied] = [hex(event.to), hex(event.applied)]
+      const what = `what its files hold after ${to}, up to ${applied}, was never committed`
+      return { level: 'warn', message: `${what}: cuts it off and reads them again`, fields: { to, applied } }
     }
     case 'serving': {
       const { role, epoch } = event

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { DamageError } from '../../src/backends/wire/disk/damage.ts'
 import { diskReason } from '../../src/cli/disk-reason.ts'
 
 function systemError(code: string): Error {
@@ -14,6 +15,13 @@ describe('the reason why a server cannot use its files', () => {
     ['EIO', /^\/data\/log\.1: the disk failed/],
   ])('names the path and what helps: %s', (code, line) => {
     expect(diskReason(systemError(code))).toMatch(line)
+  })
+
+  it('names what helps where a file is damaged, and not where it is of a newer release', () => {
+    const damaged = diskReason(new DamageError('/data/log.1', 'checksum', 146, 'the checksum of a record is wrong'))
+    expect(damaged).toMatch(/^\/data\/log\.1: at byte 146: the checksum of a record is wrong; `quorate log FILE` and /)
+    expect(damaged).toMatch(/restore a backup \(`quorate restore`\)/)
+    expect(diskReason(new DamageError('/log', 'version', 4, 'version 3'))).toBe('/log: at byte 4: version 3')
   })
 
   it('is the message of any other error', () => {

@@ -1,19 +1,7 @@
 /** The keys of SASL in ZooKeeper's configuration file. */
 import { describe, expect, it } from 'vitest'
-import { Failure } from '../../src/cli/exit-status.ts'
 import { readZooCfg } from '../../src/cli/zoo-cfg.ts'
-
-const FILE = 'conf/zoo.cfg'
-
-function refusalOf(text: string): string {
-  try {
-    readZooCfg(text, FILE)
-  } catch (error) {
-    if (error instanceof Failure) return error.message
-    throw error
-  }
-  return 'accepted'
-}
+import { FILE, refusalOf } from './zoo-cfg-refusal.ts'
 
 describe('zoo.cfg', () => {
   it('names files of users, and who of them is a superuser', () => {

@@ -4,21 +4,10 @@ import { LIMITS, LIMIT_KEYS } from '../../src/backends/embedded/host/limits.ts'
 import { Failure } from '../../src/cli/exit-status.ts'
 import { readProperties } from '../../src/cli/java-properties.ts'
 import { readZooCfg } from '../../src/cli/zoo-cfg.ts'
-
-const FILE = 'conf/zoo.cfg'
+import { FILE, refusalOf } from './zoo-cfg-refusal.ts'
 
 function noticesOf(text: string): readonly string[] {
   return readZooCfg(text, FILE).notices
-}
-
-function refusalOf(text: string): string {
-  try {
-    readZooCfg(text, FILE)
-  } catch (error) {
-    if (error instanceof Failure) return error.message
-    throw error
-  }
-  return 'accepted'
 }
 
 describe('a properties file', () => {

@@ -347,6 +347,9 @@ export class Ensemble implements Backend, AsyncDisposable {
       serves: (epoch) => {
         this.#noteService(epoch)
       },
+      rewinds: (zxid) => {
+        this.#startAgain(id, zxid)
+      },
       failed: (error) => {
         this.#failed(id, error)
       },
@@ -403,7 +406,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     throw failed.reason
   }
 
-  #startHost(id: number, storageReady?: Promise<void>): void {
+  #startHost(id: number, storageReady?: Promise<void>, rewindTo: bigint | null = null): void {
     const member = this.#member(id)
     member.start({
       config: {
@@ -411,31 +414,34 @@ export class Ensemble implements Backend, AsyncDisposable {
         myid: id,
         voters: this.#voters,
         firstEpoch: this.#firstEpoch,
-        bootstrap: !member.isWiped,
+        // An observer that is made a voter later has to catch up first.
+        bootstrap: !member.isWiped && this.#voters.includes(id),
         membership: this.#membership,
       },
       storage: this.#storages.of(id),
       transport: this.#network.transportOf(id),
       storageReady,
+      rewindTo,
     })
   }
 
-  #bringBack(member: LocalServer, wipe: boolean): void {
+  #bringBack(member: LocalServer, wipe: boolean, rewindTo: bigint | null = null): void {
     const { id } = member
     const wiped = wipe ? this.#storages.wipe(id) : undefined
     if (wipe) member.isWiped = true
     if (!this.#isStarted) return
-    this.#startHost(id, wiped)
+    this.#startHost(id, wiped, rewindTo)
     member.listen().catch((error: unknown) => {
       member.stop()
       this.#failed(id, error)
     })
   }
 
-  #startAgain(id: number): void {
-    if (!this.#member(id).isUp) return
+  #startAgain(id: number, rewindTo: bigint | null = null): void {
+    const member = this.#member(id)
+    if (!member.isUp) return
     this.crash(id)
-    this.restart(id)
+    this.#bringBack(member, false, rewindTo)
   }
 
   /** The ensemble has started when everybody serves; when a majority does, the others have a little time left. */

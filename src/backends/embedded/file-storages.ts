@@ -2,11 +2,12 @@
  * The storages of an ensemble's servers in files, under one directory that a lock protects.
  *
  * Layout    a server alone has `dataDir` to itself, as ZooKeeper's would; of several, each has the directory `<id>` in
- *           it.
+ *           it. One that was laid out for the other is refused: it would look empty. So is one of more voters.
  * Beginning an ensemble begins with the right of every voter to vote. It is on all of their disks before the first of
  *           them starts, so that a crash in the middle leaves either no history or all rights. A server whose files are
  *           missing later has lost its vote, as it may have promised anything (decision 0006).
  */
+import { expectLayout, serversIn } from './data-layout.ts'
 import type { HostEvent } from './host/host.ts'
 import { lockDirectory } from './host/storage/directory-lock.ts'
 import { readSmallFile, replaceFile } from './host/storage/file-system.ts'
@@ -64,19 +65,49 @@ export class FileStorages implements EnsembleStorages {
 
   async open(voters: readonly number[]): Promise<{ readonly isNew: boolean }> {
     await this.#lock()
+    await expectLayout(nodeFileSystem, this.#settings.dataDir, this.#isAlone)
+    if (!this.#isAlone) await this.#expectAllVoters(voters)
     return { isNew: await this.begin(voters) }
   }
 
   async begin(voters: readonly number[]): Promise<boolean> {
     const storages = voters.map((id) => this.#filesOf(id))
-    for (const storage of storages) if (await storage.hasHistory()) return false
+    for (const storage of storages) {
+      if (!(await storage.hasHistory())) continue
+      await this.#expectMajority(voters)
+      return false
+    }
     for (const storage of storages) await storage.grantVote()
     return true
+  }
+
+  /** Votes are given by who has served: an ensemble in which too few have one would wait forever. */
+  async #expectMajority(voters: readonly number[]): Promise<void> {
+    const { dataDir } = this.#settings
+    const rights = await Promise.all(voters.map((id) => this.#filesOf(id).mayVote()))
+    const count = rights.filter((mayVote) => mayVote).length
+    if (count > voters.length / 2) return
+    const found = `${count} of ${voters.length} voters in ${dataDir} may vote, and it takes more than half`
+    const help = 'start with as many servers as before; or, if their data are lost, restore a backup'
+    throw new StorageError('MISPLACED', `${found}: ${help} with --whole-ensemble`)
+  }
+
+  /** Of fewer voters than before, a majority could lack what the others alone have acknowledged. */
+  async #expectAllVoters(voters: readonly number[]): Promise<void> {
+    const { dataDir } = this.#settings
+    const others = (await serversIn(nodeFileSystem, dataDir)).filter((id) => !voters.includes(id))
+    const lost: number[] = []
+    for (const id of others) if (await this.#filesOf(id).mayVote()) lost.push(id)
+    if (lost.length === 0) return
+    const found = `${dataDir} holds the data of voters that are none of this ensemble: ${lost.join(', ')}`
+    const help = `what was acknowledged may be with them alone: start it with servers: ${Math.max(...lost)}`
+    throw new StorageError('MISPLACED', `${found}; ${help}`)
   }
 
   async openFor(myid: number): Promise<void> {
     await this.#lock()
     const { dataDir } = this.#settings
+    await expectLayout(nodeFileSystem, dataDir, true)
     const bytes = await readSmallFile(nodeFileSystem, `${dataDir}/${MYID_FILE}`, MYID_BYTES_MAX)
     const written = bytes === null ? null : Buffer.from(bytes).toString('latin1').trim()
     if (written === null) await replaceFile(nodeFileSystem, dataDir, MYID_FILE, `${myid}\n`)

@@ -26,6 +26,8 @@ export interface LocalServerOptions extends PortOptions {
   unplug(): void
   /** It serves clients, in this epoch. */
   serves(epoch: number): void
+  /** It has to start again, and to rewind its files to this zxid. */
+  rewinds(zxid: bigint): void
   /** It has ended by itself. */
   failed(error: unknown): void
 }
@@ -37,6 +39,8 @@ export interface LocalServerStart {
   readonly transport: PeerTransport
   /** Its storage is not touched before. */
   readonly storageReady?: Promise<void> | undefined
+  /** Where its files end for it; null if all of them counts. */
+  readonly rewindTo?: bigint | null
 }
 
 /** One server. */
@@ -100,7 +104,7 @@ export class LocalServer {
   }
 
   /** Starts it; its ports are opened by the owner. */
-  start({ config, storage, transport, storageReady }: LocalServerStart): void {
+  start({ config, storage, transport, storageReady, rewindTo = null }: LocalServerStart): void {
     const { id, events, parts } = this.#options
     this.#slot.open({
       config,
@@ -110,6 +114,7 @@ export class LocalServer {
       sasl: this.#sasl,
       transport,
       memory: this.#memory,
+      rewindTo,
       onEvent: (event) => {
         if (event.type === 'serving') this.#options.serves(event.epoch)
         events.emit(id, event)
@@ -117,6 +122,9 @@ export class LocalServer {
         if (event.type !== 'client-failed') return
         this.port?.noteClientError()
         events.tellClientError(event.error)
+      },
+      onRewind: (zxid) => {
+        this.#options.rewinds(zxid)
       },
       onFailure: (error) => {
         this.stop()

@@ -188,7 +188,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     await this.#startHost(isNew)
   }
 
-  async #startHost(isNew: boolean): Promise<void> {
+  async #startHost(isNew: boolean, rewindTo: bigint | null = null): Promise<void> {
     const { myid, common, voters } = this.#settings
     const peers = this.#makePeers()
     this.#peers = peers
@@ -209,15 +209,16 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       },
       storage: this.#storages.of(myid),
       transport: peers,
+      rewindTo,
     })
   }
 
-  #startAgain(): void {
+  #startAgain(rewindTo: bigint | null = null): void {
     if (!this.#server.isUp || this.#closing !== null) return
     const { myid } = this.#settings
     this.#server.stop()
     this.#events.emit(myid, { type: 'crashed' })
-    this.#startHost(false).catch((error: unknown) => {
+    this.#startHost(false, rewindTo).catch((error: unknown) => {
       if (this.#closing === null) this.#events.failed(myid, error)
     })
   }
@@ -246,6 +247,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   #makeServer(): LocalServer {
     const { myid, clientPort, secureClientPort, adminPort, common, servers } = this.#settings
     const known = this.#known
+    const slowedHandshakes = (): number => this.#peers?.slowedHandshakes ?? 0
     return new LocalServer({
       id: myid,
       parts: NODE_PARTS,
@@ -259,6 +261,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         },
         get voters() {
           return known.voterCount
+        },
+        get slowedHandshakes() {
+          return slowedHandshakes()
         },
       },
       events: this.#events,
@@ -279,6 +284,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         noteEpoch(epoch)
         this.#hasServed = true
         this.#serving.resolve()
+      },
+      rewinds: (zxid) => {
+        this.#startAgain(zxid)
       },
       failed: (error) => {
         this.#serving.reject(error)

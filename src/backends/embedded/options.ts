@@ -45,8 +45,9 @@ export interface EmbeddedOptions {
   readonly containerCheckMs?: number
   /**
    * The directory in which the servers keep their data, which then survive the end of the process: in the files of
-   * ZooKeeper, so that a server alone can take turns with one. With several servers, each has a directory in it. Null,
-   * which is the default: everything is in memory, and ends with the process.
+   * ZooKeeper, so that a server alone can take turns with one. With several servers, each has a directory in it; one
+   * that was made for another number of voters is refused, unless there are more now. Null, which is the default:
+   * everything is in memory, and ends with the process.
    */
   readonly dataDir?: string | null
   /** A directory for the logs, on a disk of its own. Null, which is the default: in {@link EmbeddedOptions.dataDir}. */

@@ -61,6 +61,8 @@ export class Chronicle {
         return this.log(id, 'server', 'bad', `Server ${id} has stopped.`)
       case 'started':
         return this.log(id, 'server', 'info', `Server ${id} has started.`)
+      case 'rewinding':
+        return this.log(id, 'server', 'warn', `Server ${id} undoes what was not committed, and starts again.`)
       case 'expired':
         return this.log(id, 'session', 'warn', `Session 0x${event.sessionId.toString(16)} has ended by its time-out.`)
       case 'disk-full':

@@ -189,6 +189,11 @@ export class SimDisk implements ServerDisk {
     }
   }
 
+  async rewind(zxid: bigint): Promise<void> {
+    await this.#takeTime()
+    this.#apply({ type: 'truncate', zxid })
+  }
+
   setAside(): Promise<void> {
     this.wipe()
     return Promise.resolve()

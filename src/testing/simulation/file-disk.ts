@@ -15,13 +15,15 @@ import type { MemoryContents } from '../../backends/embedded/host/storage/memory
 import type { SnapshotSink, StoredState } from '../../backends/embedded/host/storage/storage.ts'
 import type { LogEntry, PersistOperation } from '../../backends/embedded/server/zab/journal.ts'
 import type { DiskObserver, DiskOperation, DiskWeather, ServerDisk, StoreOperation, SyncWatcher } from './disk.ts'
-import { NEW, described, outcomes, readable } from './durable-model.ts'
+import { NEW, after, described, outcomes, readable } from './durable-model.ts'
 import type { Model } from './durable-model.ts'
 import type { Kernel } from './kernel.ts'
 import { LossyFileSystem } from './lossy-file-system.ts'
 import type { CallFailure, RottenPlace } from './lossy-file-system.ts'
 import type { SeededRandom } from './random.ts'
 import type { SimNode } from './sim-node.ts'
+import { ZOOKEEPER_EPOCH, zooKeeperEntries, zooKeeperFiles } from './zookeeper-files.ts'
+import type { ZooKeeperShare } from './zookeeper-files.ts'
 
 /** The way in which the servers of a run keep their files. */
 export interface FileSettings {
@@ -61,6 +63,8 @@ export interface FileDiskOptions {
   readonly random: SeededRandom
   readonly weather: DiskWeather
   readonly settings: FileSettings
+  /** The files of a ZooKeeper that are on it; absent if it is new. */
+  readonly carriedOver?: ZooKeeperShare | undefined
   onEvent(event: FileDiskEvent): void
 }
 
@@ -99,6 +103,7 @@ export class FileDisk implements ServerDisk {
     this.#options = options
     this.weather = { ...options.weather }
     this.#files = this.#makeFiles()
+    if (options.carriedOver !== undefined) this.#carryOver(options.carriedOver)
   }
 
   get pending(): readonly DiskOperation[] {
@@ -151,6 +156,15 @@ export class FileDisk implements ServerDisk {
         if (this.#snapshot === operation) this.#snapshot = null
       },
     }
+  }
+
+  async rewind(zxid: bigint, snapshot: bigint): Promise<void> {
+    const operation = { type: 'truncate', zxid } as const
+    this.#pending = [operation]
+    await this.#open.rewind(zxid, snapshot)
+    this.#pending = []
+    if (this.#read !== null) this.#read = after(this.#read, operation)
+    this.#persisted(operation)
   }
 
   async setAside(): Promise<void> {
@@ -321,6 +335,18 @@ export class FileDisk implements ServerDisk {
         onEvent({ type: 'disk-has-room' })
       },
     })
+  }
+
+  #carryOver(share: ZooKeeperShare): void {
+    const { hasLogDirectory } = this.#options.settings
+    const [data, log] = DIRECTORIES
+    for (const { kind, name, bytes } of zooKeeperFiles(share)) {
+      this.#files.put(kind === 'log' && hasLogDirectory ? log : data, name, bytes)
+    }
+    const entries = zooKeeperEntries(share.count)
+    const epochs = { acceptedEpoch: ZOOKEEPER_EPOCH, currentEpoch: ZOOKEEPER_EPOCH }
+    this.#model = { ...NEW, ...epochs, votes: true, entries: [...entries] }
+    this.#applied = entries.at(-1)?.zxid ?? 0n
   }
 
   #makeFiles(): LossyFileSystem {

@@ -105,8 +105,8 @@ class Directory {
     this.#changes.push(change)
   }
 
-  /** Gives a directory in it a name that is durable at once. */
-  add(name: string, directory: Directory): void {
+  /** Gives a directory or a file in it a name that is durable at once. */
+  add(name: string, directory: Entry): void {
     this.names.set(name, directory)
     this.#durable.set(name, directory)
   }
@@ -182,6 +182,14 @@ export class LossyFileSystem implements FileSystem {
     return this.#root.crash(this.#random, tears)
   }
 
+  /** Makes a file in a directory, durably and at once, as somebody has left it before. */
+  put(directory: string, name: string, bytes: Uint8Array): void {
+    const inode = new Inode()
+    inode.change({ at: 0, bytes })
+    inode.sync()
+    this.#make(directory).add(name, inode)
+  }
+
   /**
    * Keeps a copy of what is durable.
    *
@@ -232,13 +240,7 @@ export class LossyFileSystem implements FileSystem {
 
   async makeDirectory(directory: string): Promise<void> {
     await this.call('makeDirectory', directory, () => {
-      let parent = this.#root
-      for (const name of partsOf(directory)) {
-        const found = parent.names.get(name) ?? new Directory()
-        if (!(found instanceof Directory)) throw systemError('EEXIST', directory)
-        if (!parent.names.has(name)) parent.add(name, found)
-        parent = found
-      }
+      this.#make(directory)
     })
   }
 
@@ -285,6 +287,17 @@ export class LossyFileSystem implements FileSystem {
   takes(bytes: number): number {
     const isShort = bytes > 1 && this.#random.chance(this.shortWriteChance)
     return isShort ? this.#random.between(1, bytes - 1) : bytes
+  }
+
+  #make(directory: string): Directory {
+    let parent = this.#root
+    for (const name of partsOf(directory)) {
+      const found = parent.names.get(name) ?? new Directory()
+      if (!(found instanceof Directory)) throw systemError('EEXIST', directory)
+      if (!parent.names.has(name)) parent.add(name, found)
+      parent = found
+    }
+    return parent
   }
 
   #entry(path: string): Entry | undefined {

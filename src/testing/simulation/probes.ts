@@ -18,6 +18,7 @@ export const PROBES = Object.freeze({
   'diff-never-up-to-date': 'after a DIFF, the ACK of NEWLEADER arrived and UPTODATE did not',
   'trunc-never-up-to-date': 'after a TRUNC, the ACK of NEWLEADER arrived and UPTODATE did not',
   'snap-never-up-to-date': 'after a SNAP, the ACK of NEWLEADER arrived and UPTODATE did not',
+  'rewound': 'a leader cut off what a server had applied as it read the files of a ZooKeeper',
   'joiner-with-proposals-in-flight': 'NEWLEADER reached a learner while its leader had proposals under way',
   'commit-before-up-to-date': 'a COMMIT arrived between NEWLEADER and UPTODATE',
   'observer-synchronised': 'an observer serves',

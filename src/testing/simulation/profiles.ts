@@ -18,6 +18,8 @@ import type { FaultScene } from './fault-draws.ts'
 import type { NetworkWeather } from './network.ts'
 import type { Fault, FaultKind, Place, Plan } from './plan.ts'
 import { SeededRandom } from './random.ts'
+import { committedOf, drawShares } from './zookeeper-files.ts'
+import type { ZooKeeperShare } from './zookeeper-files.ts'
 
 /** Everything that one run is made of. */
 export interface Draw {
@@ -45,6 +47,8 @@ export interface Draw {
   readonly disk: DiskWeather
   /** How the servers keep their files; absent where their disks have none. */
   readonly files?: FileSettings
+  /** The files of ZooKeepers that are on their disks, by server; absent if the ensemble is new. */
+  readonly carriedOver?: readonly ZooKeeperShare[]
   /** The longest turns of the event loops that are busy, in milliseconds, by place. */
   readonly turnsMs?: Readonly<Record<Place, number>>
   /** Whether the servers talk over sockets, by the transport of production; absent if not. */
@@ -69,6 +73,8 @@ interface Profile {
   readonly tinyLimits?: boolean
   /** Whether the servers of all runs stand on files. */
   readonly hasFiles?: boolean
+  /** Whether the servers begin on the files of ZooKeepers. */
+  readonly isCarriedOver?: boolean
   /** Chance that leaders remember enough to have a log cut; tiny limits have them send their state instead. */
   readonly longMemoryChance?: number
   /** Whether the servers of a run are changed while it goes on. */
@@ -110,6 +116,7 @@ export type ProfileName =
   | 'files'
   | 'local-sessions'
   | 'sockets'
+  | 'carried-over'
 
 /** The profiles, by name. */
 const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
@@ -185,6 +192,13 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
       'strike': 3, 'half-open': 2, 'pause': 2, 'pause-leader': 1, 'crash-at-sync': 2, 'weather': 2, 'drift': 1,
     },
     everyTicks: [8, 50], leftOut: 0.3, hasSockets: true, busyChance: 0.5,
+  },
+  'carried-over': {
+    faults: {
+      'crash': 5, 'crash-leader': 4, 'crash-at-sync': 3, 'crash-at-call': 5, 'strike': 4, 'strand': 2, 'diverge': 3,
+      'partition': 3, 'cut': 2, 'disk-full': 1,
+    },
+    everyTicks: [8, 50], leftOut: 0.3, hasFiles: true, isCarriedOver: true, longMemoryChance: 0.5,
   },
 })
 
@@ -277,8 +291,29 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
     ...(profile.hasSockets === true ? { sockets: true } : {}),
     ...drawUnseenMoves(random.fork('unseen moves')),
-    plan: drawPlanFor(name, safetyMs, scene),
+    ...drawPast(profile, scene, servers, observers, drawPlanFor(name, safetyMs, scene)),
   }
+}
+
+/** Draws what the disks hold when the ensemble begins, and the plan with what else belongs to that. */
+function drawPast(
+  { isCarriedOver = false }: Profile,
+  { random, tickMs }: FaultScene,
+  servers: number,
+  observers: number,
+  plan: Plan,
+): Pick<Draw, 'carriedOver' | 'plan'> {
+  if (!isCarriedOver) return { plan }
+  const own = random.fork('carried over')
+  const carriedOver = drawShares(servers, observers, own)
+  const left = carriedOver.flatMap(({ count }, index) => (count > committedOf(carriedOver, servers) ? [index + 1] : []))
+  if (left.length === 0 || own.chance(0.2)) return { carriedOver, plan }
+  // Those who have what nobody else has come when the others have gone on without it.
+  const ids = carriedOver.map((_, index) => index + 1)
+  const [here, there] = [left, ids.filter((id) => !left.includes(id))].map((side) => side.map((id) => `s${id}`))
+  const apart = { left: here ?? [], right: there ?? [] }
+  const alone: Fault = { kind: 'partition', atMs: 0, forMs: own.between(20, 120) * tickMs, ...apart }
+  return { carriedOver, plan: [alone, ...plan] }
 }
 
 /**

@@ -15,6 +15,7 @@ import { HostSlot } from '../../backends/embedded/host/host-slot.ts'
 import { isDamage } from '../../backends/embedded/host/storage/recovery.ts'
 import type { PeerTransport } from '../../backends/embedded/host/peers/transport.ts'
 import { isNoRoom } from '../../backends/embedded/host/storage/room.ts'
+import { RewindError } from '../../backends/embedded/host/storage/storage-error.ts'
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { ServerEvent, ServerStatus } from '../../backends/embedded/server/ready.ts'
@@ -29,6 +30,7 @@ import type { KernelOptions } from './kernel.ts'
 import type { SimNode } from './sim-node.ts'
 import { SimNetwork } from './network.ts'
 import type { NetworkWeather, ServerPlace } from './network.ts'
+import type { ZooKeeperShare } from './zookeeper-files.ts'
 
 /** The parts of the world. */
 export interface WorldOptions extends KernelOptions {
@@ -42,6 +44,8 @@ export interface WorldOptions extends KernelOptions {
   readonly disk?: Partial<DiskWeather>
   /** How the servers keep their files; if absent, their disks have none, and are faster. */
   readonly files?: FileSettings | undefined
+  /** The files of ZooKeepers that are on the disks, by server; absent if the ensemble is new. */
+  readonly carriedOver?: readonly ZooKeeperShare[] | undefined
 }
 
 /** Something in the life of a server. */
@@ -244,14 +248,15 @@ export class World {
     return new FileDisk({
       kernel, node, random, weather,
       settings: files,
+      carriedOver: this.#options.carriedOver?.[id - 1],
       onEvent: (event) => {
         this.#note(id, event)
-        if (event.type === 'disk-full') this.#standAside(id)
+        if (event.type === 'disk-full' && !this.#isOnlyVoter(id)) this.#startAgain(this.server(id))
       },
     })
   }
 
-  #startHost(server: SimServer): void {
+  #startHost(server: SimServer, rewindTo: bigint | null = null): void {
     const { id, node, disk } = server
     server.lives += 1
     const peers = this.peersOf(id, node)
@@ -268,11 +273,15 @@ export class World {
       random: node.random.fork(`server ${server.lives - 1}`),
       digest: sha1,
       transport: peers.transport,
+      rewindTo,
       onEvent: (event) => {
         // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.
-        const isOurs = event.type === 'client-failed' || (event.type === 'damaged' && !isExpected(event.error, disk))
+        const isOurs = event.type === 'client-failed' || (event.type === 'damaged' && !this.#isFate(event.error, disk))
         if (isOurs) this.kernel.fail(event.error)
         else this.#note(id, event)
+      },
+      onRewind: (zxid) => {
+        this.#startAgain(server, zxid)
       },
       onFailure: (error) => {
         this.#failed(server, error)
@@ -283,16 +292,24 @@ export class World {
     })
   }
 
+  #isOnlyVoter(id: number): boolean {
+    return this.#voters.length === 1 && id === 1
+  }
+
+  /** A state that one server had of another can lack the history before it, so that it cannot be undone. */
+  #isFate(error: unknown, disk: ServerDisk): boolean {
+    return isExpected(error, disk) || (this.#options.carriedOver !== undefined && error instanceof RewindError)
+  }
+
   /** As the product does (decision 0017): the others go on, and it starts again when what it has begun is durable. */
-  #standAside(id: number): void {
-    const server = this.server(id)
-    const isOnlyVoter = this.#voters.length === 1 && id === 1
-    if (isOnlyVoter || !server.slot.isTaken) return
+  #startAgain(server: SimServer, rewindTo: bigint | null = null): void {
+    const { id, slot } = server
+    if (!slot.isTaken) return
     this.#note(id, { type: 'crashed' })
-    server.slot.empty()
+    slot.empty()
     this.#detach(server)
     this.#note(id, { type: 'started' })
-    this.#startHost(server)
+    this.#startHost(server, rewindTo)
   }
 
   /** A disk error ends a server, as it should; anything else is a broken promise of ours. */

@@ -1,11 +1,13 @@
 /** Clients of ZooKeeper's protocol that come by TLS. */
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
 import type { ClientTlsOptions, Ensemble } from '../../../src/backends/embedded/index.ts'
+import { limitOf } from '../../../src/backends/embedded/host/limits.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import type { ZooKeeperOptions } from '../../../src/backends/zookeeper/index.ts'
 import type { Session } from '../../../src/core/backend.ts'
@@ -15,6 +17,9 @@ import type { Issued } from '../../support/certificates.ts'
 const HOSTS = ['localhost']
 const PERSISTENT = { mode: 'persistent' } as const
 const NO_BYTES = new Uint8Array()
+/** Failures after which the hand-shakes of an address take turns. */
+const FREE_FAILURES = 10
+const FLOOD = 60
 const ca = authority('clients')
 const strangers = authority('strangers')
 const server = ca.issue({ hosts: HOSTS })
@@ -145,5 +150,34 @@ describe('a client that comes by TLS', () => {
       socket.on('error', reject)
     })
     await expect.poll(shown, { timeout: 20_000, interval: 200 }).toBe('next')
+  })
+
+  it('comes in beside others of its address whose hand-shakes fail, which are slowed down', async () => {
+    await start()
+    const port = ensemble?.secureClientPorts[0] ?? 0
+    const numbers = async (): Promise<Record<string, number>> => {
+      const answer = await fetch(`http://127.0.0.1:${ensemble?.adminPorts[0]}/commands/monitor`)
+      return await answer.json() as Record<string, number>
+    }
+    /** Connects, says this, and waits until it is sent away. */
+    const fail = (says: Buffer): Promise<void> => new Promise((resolve) => {
+      const socket = connectTcp({ port, host: '127.0.0.1' }, () => socket.write(says))
+      socket.on('error', () => undefined).on('close', () => {
+        resolve()
+      }).resume()
+    })
+    for (let i = 0; i < FREE_FAILURES; i++) await fail(Buffer.from('GET / HTTP/1.0'))
+    expect((await numbers())['tls_handshakes_slowed']).toBe(0)
+    // A hand-shake whose first record is none.
+    const record = Buffer.from('160301000501000001ff', 'hex')
+    const startMs = performance.now()
+    const flood = Array.from({ length: FLOOD }, () => fail(record))
+    await open(tlsOf(alice))
+    await Promise.all(flood)
+    const { tls_handshakes_slowed: slowed, auth_failed_count: failed } = await numbers()
+    // A client that is not in after its second asks again.
+    expect(slowed).toBeGreaterThan(FLOOD)
+    expect(failed).toBeGreaterThanOrEqual(FREE_FAILURES + FLOOD)
+    expect(performance.now() - startMs).toBeGreaterThan((FLOOD / limitOf('handshakesPerSecond')) * 900)
   })
 })

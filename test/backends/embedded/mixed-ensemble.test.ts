@@ -1,4 +1,6 @@
 /** One server of ours in an ensemble with two real ones of ZooKeeper, each a process of its own. */
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../src/index.ts'
 import type { Client, Operation } from '../../../src/index.ts'
@@ -192,6 +194,54 @@ describe.skipIf(skip !== null)(`three servers of ZooKeeper${why}`, () => {
     expect(lines).toHaveLength(2 * mixed.ids.length + 2)
     expect(found.created).toBeGreaterThan(0)
   }, 2 * START_MS_MAX)
+})
+
+describe.skipIf(skip !== null)(`a server of ZooKeeper that was ended while it led${why}`, () => {
+  beforeAll(async () => {
+    compiled = compiledPackage()
+    mixed = await mixedEnsemble(compiled, { ours: [] })
+    await mixed.start(...mixed.ids)
+  }, START_MS_MAX)
+
+  afterEach(closeClients)
+
+  afterAll(async () => {
+    await mixed.stop()
+    compiled.remove()
+  }, START_MS_MAX)
+
+  /** Whether a server has this text in its log. */
+  function hasLogged(id: number, text: string): boolean {
+    const directory = join(mixed.dataDir(id), 'version-2')
+    const logs = readdirSync(directory).filter((name) => name.startsWith('log.'))
+    return logs.some((name) => readFileSync(join(directory, name)).includes(text))
+  }
+
+  it('becomes ours with what only it has logged, and undoes that by itself', async () => {
+    const led = await mixed.leader()
+    const others = mixed.ids.filter((id) => id !== led)
+    const client = await clientOf(led)
+    await fill(client, '/before', 5)
+    for (const id of others) mixed.process(id).signal('SIGSTOP')
+    const undone = client.create('/undone', '').catch((error: unknown) => error)
+    await expect.poll(() => hasLogged(led, '/undone'), WAIT).toBe(true)
+    await mixed.kill(led)
+    await Promise.all(others.map((id) => mixed.kill(id)))
+    await client.close().catch(() => undefined)
+    expect(await undone).toMatchObject({ outcome: 'unknown' })
+    await mixed.start(...others)
+    mixed.become(led, 'ours')
+    // Had its leader committed something in the meantime, it would send its state.
+    await mixed.start(led)
+    expect(mixed.process(led).output()).toMatch(/was never committed: cuts it off and reads them again/)
+    expect(await (await clientOf(led)).exists('/undone')).toBeNull()
+    expect(await countsOf('/before')).toEqual([5, 5, 5])
+    await (await clientOf(led)).create('/goes-on', '')
+    await mixed.kill(led)
+    await mixed.start(led)
+    expect(mixed.process(led).output()).not.toMatch(/never committed/)
+    expect(await (await clientOf(led)).exists('/undone')).toBeNull()
+  }, START_MS_MAX)
 })
 
 describe.skipIf(skip !== null)(`a leader of ours with two servers of ZooKeeper${why}`, () => {

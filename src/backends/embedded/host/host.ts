@@ -65,7 +65,11 @@ export interface HostOptions extends ServerPorts {
   readonly peerQueueBytesMax?: number
   /** How it sees that memory runs out; it never does by default. */
   readonly memory?: MemoryGateOptions | undefined
+  /** The end of its storage for this server: the rest was never committed, and is cut off. Null if all of it counts. */
+  readonly rewindTo?: bigint | null | undefined
   onEvent(event: ServerEvent | HostEvent): void
+  /** The server has ended by itself, and is to be opened again with {@link HostOptions.rewindTo}. */
+  onRewind(zxid: bigint): void
   /** The server has ended by itself. */
   onFailure(error: unknown): void
 }
@@ -122,17 +126,18 @@ export class Host implements PeerGate {
    * Makes a host of a server with the contents of its storage. It does nothing until it is started.
    *
    * If the storage is damaged and other servers vote too, its contents are put aside, and the server begins without: it
-   * learns from the others, and votes again once that cannot undo what it promised (decision 0006).
+   * learns from the others, and votes again once that cannot undo what it promised (decision 0006). So it does if it is
+   * to be rewound, and its files do not reach back so far.
    *
    * @throws any error of the storage, if there is nobody to learn from
    */
   static async open(options: HostOptions): Promise<Host> {
-    const { storage, config } = options
+    const { storage, config, rewindTo = null } = options
     const report = (error: unknown): void => {
       options.onEvent({ type: 'damaged', error })
     }
     try {
-      return new Host(options, await recover(storage, { onDamage: report, server: config }))
+      return new Host(options, await recover(storage, { onDamage: report, server: config, rewindTo }))
     } catch (error) {
       const isAlone = config.voters.length === 1 && config.voters.includes(config.myid)
       if (isAlone || !isDamage(error)) throw error
@@ -380,6 +385,11 @@ export class Host implements PeerGate {
         this.#options.onEvent(event)
       }
       if (ready.snapshot !== null) this.#snapshots.begin(ready.snapshot)
+      if (ready.rewindTo !== null) {
+        this.stop()
+        this.#options.onRewind(ready.rewindTo)
+        return
+      }
       this.times.logs(ready.persist)
       this.#unpersisted.push(ready)
       this.#persist()

@@ -56,7 +56,7 @@ const OWN = Object.freeze({
     key: 'quorate.sessionsPerAddress',
     option: 'limits.sessionsPerAddress',
     value: null,
-    what: 'open sessions that one address has begun at the server; ' +
+    what: 'open sessions that one address, of IPv6 one network of 64 bits, has begun at the server; ' +
       `${SESSIONS_PER_CONNECTION} for each of maxClientCnxns`,
     beyond: 'the connection that asks for one more is closed (`sessions_rejected`)',
   }),
@@ -239,6 +239,10 @@ const FIXED = Object.freeze({
   unreadMessages: fixed(100_000, 'messages that wait for a client that does not read', 'the connection is closed'),
   sessionlessMs: fixed(10_000, 'time until a connection has a session, and its TLS', 'the connection is closed', 'ms'),
   handshakes: fixed(250, 'TLS hand-shakes under way at one port', 'the connection is closed'),
+  handshakesPerSecond: fixed(50, 'TLS hand-shakes per second of an address of which ten have failed', 'others wait'),
+  handshakesWaiting: fixed(128, 'of these, those that wait', 'one of them is closed, by chance'),
+  handshakesWaitingInAll: fixed(1_024, 'the same of all addresses', 'one of the address that has most is closed'),
+  failedAddresses: fixed(10_000, 'addresses whose failures are remembered', 'the oldest failure is forgotten'),
   turnMs: fixed(10, 'requests in one turn of the event loop', 'the others wait for the next turn', 'ms'),
   clientTurnMs: fixed(2, 'requests of one client in one turn, and one request more', 'all wait for the next', 'ms'),
   flushMs: fixed(10, 'answers in one turn of the event loop', 'the others wait for the next turn', 'ms'),

@@ -43,7 +43,7 @@ export interface ServerConfig extends ZabConfig {
   /** The same of all connections of the server. */
   readonly watches: number
   readonly watchBytes: number
-  /** Most open sessions that clients of one address have begun at this server; 0 for any number. */
+  /** Most open sessions that clients of one address, or one network of IPv6, have begun here; 0 for any number. */
   readonly sessionsPerAddress: number
   /** Whether nodes may have a time to live: ZooKeeper's extendedTypesEnabled. */
   readonly extendedTypes: boolean

@@ -92,6 +92,11 @@ export interface ServerInspection {
   readonly connections: readonly ConnectionInspection[]
   /** Null on a server that does not lead. */
   readonly leading: LeadingInspection | null
+  /**
+   * The zxid up to which this life of the server has seen that what is in its state is committed. A state that was read
+   * from the files of a ZooKeeper goes further until there is a leader.
+   */
+  readonly confirmedZxid: bigint
 }
 
 /** The parts that are looked at. */
@@ -123,6 +128,7 @@ export function inspect(inspected: Inspected): ServerInspection {
     dataBytes: tree.dataBytes,
     watches: watches.count,
     leading,
+    confirmedZxid: replica.confirmedZxid,
     get outstanding() {
       return all().reduce((sum, { pending }) => sum + pending.length, 0)
     },

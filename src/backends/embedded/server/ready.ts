@@ -26,6 +26,11 @@ export interface Ready {
   readonly events: readonly ServerEvent[]
   /** Everything up to here is durable once `persist` is. */
   readonly mark: DurableMark
+  /**
+   * This server is to end after this, and to start again with what its files hold up to here: what they hold after it
+   * was never committed, and is applied. Null if all is well.
+   */
+  readonly rewindTo: bigint | null
 }
 
 /** Something in the life of a server that an operator wants to know. */
@@ -36,6 +41,8 @@ export type ServerEvent =
   | { readonly type: 'serving'; readonly role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'; readonly epoch: number }
   /** It has found no leader, and clients that say so can read here, up to this zxid. */
   | { readonly type: 'read-only'; readonly zxid: bigint }
+  /** Its leader does not have what its files hold after `to`, and what it applied as it read them: it undoes that. */
+  | { readonly type: 'rewinding'; readonly to: bigint; readonly applied: bigint }
   | { readonly type: 'expired'; readonly sessionId: bigint }
   /** Another configuration is in force here: the text of its servers, one per line, and its version. */
   | { readonly type: 'reconfigured'; readonly version: bigint; readonly text: string }

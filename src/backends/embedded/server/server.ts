@@ -70,6 +70,7 @@ export class Server {
   #hasServed = false
   #epochFloor: number
   #needsState = false
+  #rewindTo: bigint | null = null
   #isLeaving = false
   #ticks = 0
   #wallTimeMs: number
@@ -241,7 +242,8 @@ export class Server {
     this.#events = []
     const { mark } = this.#journal
     const persist = withDigests(this.#journal.take(), this.#replica.logDigest, (entry) => this.#decoded(entry))
-    return { dial, sendNow, persist, sendAfterPersist, snapshot, replies, close: closes, closeLinks, events, mark }
+    const afterwards = { close: closes, closeLinks, events, mark, rewindTo: this.#rewindTo }
+    return { dial, sendNow, persist, sendAfterPersist, snapshot, replies, ...afterwards }
   }
 
   /** Learns that everything of this ready is done, and what was to be persisted is durable. */
@@ -328,8 +330,9 @@ export class Server {
   }
 
   /** A role is over: looks for a leader, at once if it has served, otherwise with the next tick. */
-  #look({ reason, epochFloor, needsState = false, goneLeader = null }: RoleEnd): void {
+  #look({ reason, epochFloor, needsState = false, rewindTo = null, goneLeader = null }: RoleEnd): void {
     this.#needsState = needsState
+    this.#rewindTo = rewindTo
     this.#epochFloor = Math.max(this.#epochFloor, epochFloor)
     const hadService = this.#serving
     this.#role.close()
@@ -469,6 +472,7 @@ export class Server {
   /** Applies, in order, the entries that are committed and durable here: clients see nothing that a crash can undo. */
   #applyCommitted(): void {
     if (!this.#role.isUpToDate) return
+    this.#replica.confirm()
     const committed = this.#role.committedZxid
     const durable = this.#journal.durable.zxid
     const end = committed < durable ? committed : durable

@@ -25,6 +25,7 @@ beforeEach(async () => {
     memory: { heapThrottlePercent: 85, heapRefusePercent: 92, measure: () => memoryPercent },
     transport: { dial: () => undefined, sendVote: () => undefined },
     onEvent: () => undefined,
+    onRewind: (zxid) => failures.push(zxid),
     onFailure: (error) => failures.push(error),
   })
   host.start()

@@ -433,6 +433,7 @@ export class Cluster {
         this.observer.onEvent?.(id, event)
         if (this.isTracing) this.trace.push(`${id}: ${formatEvent(event)}`)
       }
+      if (ready.rewindTo !== null) throw new Error(`server ${id} is to read its files again, and has none`)
       for (const peer of ready.dial) member.peers.dial(peer)
       for (const outgoing of ready.sendNow) this.#sendWithState(id, member, outgoing)
       for (const { connection, message } of ready.replies) this.#reply(connection, message)

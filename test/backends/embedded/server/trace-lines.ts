@@ -53,6 +53,8 @@ export function formatEvent(event: ServerEvent): string {
     }
     case 'synchronised':
       return `synchronised by ${event.mode} from ${formatZxid(event.from)}`
+    case 'rewinding':
+      return `rewinding from ${formatZxid(event.applied)} to ${formatZxid(event.to)}`
     case 'serving':
       return `serving, ${event.role}, epoch ${event.epoch}`
     case 'read-only':

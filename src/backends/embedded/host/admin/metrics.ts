@@ -40,6 +40,8 @@ export interface Monitored {
   readonly limits: Limits
   /** TLS hand-shakes that are under way. */
   readonly handshakes: number
+  /** Those that waited since others of their addresses have failed. */
+  readonly slowedHandshakes: number
   readonly uptimeMs: number
   /** How many servers have a vote. */
   readonly voters: number
@@ -177,7 +179,7 @@ function limitGauges({ limits, outstandingBytes }: Monitored): readonly Metric[]
   ]
 }
 
-function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[] {
+function counters({ isStandalone, traffic, times, slowedHandshakes }: Monitored): readonly Metric[] {
   const [proposals, heard] = isStandalone ? [0, 0] : [times.proposals, times.proposalsHeard]
   return [
     counter('proposal_count', proposals, 'Transactions that this server proposed, as the leader'),
@@ -194,6 +196,7 @@ function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[
     counter('stale_sessions_expired', times.expiredSessions, 'Sessions that this leader ended by their time-outs'),
     // Not of the reference.
     counter('auth_attempts_failed_count', traffic.authFailures, 'Clients that failed to prove who they are'),
+    counter('tls_handshakes_slowed', slowedHandshakes, 'TLS hand-shakes that waited, as others of an address failed'),
     counter('sessions_rejected', times.sessionsRefused, 'Sessions that were one too many of their address'),
     counter('client_error_count', traffic.clientErrors, 'Errors of the server in what it did for one client'),
   ]

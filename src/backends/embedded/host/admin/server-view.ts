@@ -59,6 +59,8 @@ export interface Company {
   readonly isStandalone: boolean
   /** How many have a vote. */
   readonly voters: number
+  /** TLS hand-shakes of others that waited since others of their addresses have failed; absent where there are none. */
+  readonly slowedHandshakes?: number
 }
 
 /** A server and its port for clients. */
@@ -75,6 +77,8 @@ export interface ServerView {
   outstandingBytes(): number
   /** TLS hand-shakes that are under way. */
   handshakes(): number
+  /** Those that waited since others of their addresses have failed, at all ports. */
+  slowedHandshakes(): number
   /** The server; null while there is none. */
   host(): InspectedHost | null
   /** The port for clients; null if they have TLS alone. */
@@ -146,6 +150,7 @@ export function monitored(view: ServerView, host: InspectedHost): Monitored {
     outstanding: view.outstanding(),
     outstandingBytes: view.outstandingBytes(),
     handshakes: view.handshakes(),
+    slowedHandshakes: view.slowedHandshakes(),
     uptimeMs: performance.now() - view.startedMs,
     voters,
   }

@@ -17,9 +17,10 @@ import { isLoopback } from '../../../../core/loopback.ts'
 import { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage } from '../../../wire/records.ts'
 import type { Certificates } from '../tls/certificates.ts'
+import { HandshakeTurns } from '../tls/handshake-turns.ts'
 import { TlsServer } from '../tls/tls-server.ts'
 import type { AuthFailure } from '../../server/ports.ts'
-import { Attempts } from './attempts.ts'
+import { Attempts } from '../attempts.ts'
 import { certifiedIdentities } from './certified-identities.ts'
 import { limitOf } from '../limits.ts'
 import type { Limits } from '../limits.ts'
@@ -98,6 +99,7 @@ export class ClientPort {
   readonly #byAddress = new Map<string, number>()
   readonly #traffic = new Traffic()
   readonly #attempts = new Attempts()
+  readonly #turns = new HandshakeTurns()
   /** The view of the port and its server for operators. */
   readonly view: ServerView
   readonly #words: FourLetterWords
@@ -141,6 +143,7 @@ export class ClientPort {
       outstanding: () => this.#outstanding,
       outstandingBytes: () => this.#largeBytes,
       handshakes: () => this.#handshakes.reduce((sum, { pendingCount }) => sum + pendingCount, 0),
+      slowedHandshakes: () => this.#turns.slowedCount + (settings.company.slowedHandshakes ?? 0),
       host: () => this.#host,
       clientPort: () => (settings.port === null ? null : this.#port),
       secureClientPort: () => this.securePort,
@@ -211,6 +214,7 @@ export class ClientPort {
       certificates,
       clientAuth,
       takesPlain,
+      turns: this.#turns,
       handshakeMs: this.#sessionlessMs,
       onSocket: (socket) => {
         this.#accept(socket)

@@ -6,7 +6,6 @@
  *           same user, so that one can move from the one mechanism to the other.
  * Strangers get the salt and the rounds of a user that there is not, the same each time, and are refused with their
  *           proof: it cannot be told from outside who is a user.
- * Safety    files that cannot be used leave the users as they are; that is told once per content.
  */
 import { createHmac } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
@@ -15,13 +14,12 @@ import { chosenBy } from '../../../sasl/mechanism.ts'
 import type { SaslMechanism, ServerExchange } from '../../../sasl/mechanism.ts'
 import { SCRAM_ROUNDS, scramServer } from '../../../sasl/scram.ts'
 import type { ScramVerifier } from '../../../sasl/scram.ts'
-import { readVerifierLine } from '../../../sasl/verifier-line.ts'
 import type { RandomSource, SaslAuthority, SaslExchange } from '../../server/ports.ts'
+import { ReplacedFiles } from '../replaced-files.ts'
 import { readJaasUsers } from './jaas-file.ts'
 import type { SaslEvent, SaslSettings } from './sasl-settings.ts'
+import { readVerifiers } from './verifier-file.ts'
 
-/** The files are looked at again after this time, in milliseconds. */
-const LOOK_MS = 1_000
 const NONCE_BYTES = 18
 const SALT_BYTES = 16
 const SECRET_BYTES = 32
@@ -38,11 +36,8 @@ interface Users {
 export class SaslUsers implements SaslAuthority {
   readonly #settings: SaslSettings
   readonly #random: RandomSource
-  readonly #onEvent: (event: SaslEvent) => void
   readonly #secret: Uint8Array
-  #users: Users
-  #seen: string
-  #lookMs: number
+  readonly #files: ReplacedFiles<Users>
 
   /**
    * Reads the files.
@@ -52,15 +47,20 @@ export class SaslUsers implements SaslAuthority {
   constructor(settings: SaslSettings, random: RandomSource, onEvent: (event: SaslEvent) => void) {
     this.#settings = settings
     this.#random = random
-    this.#onEvent = onEvent
     this.#secret = random.bytes(SECRET_BYTES)
-    this.#seen = this.#stamp()
-    this.#users = usersOf(settings)
-    this.#lookMs = performance.now() + LOOK_MS
+    const files = filesOf(settings)
+    this.#files = new ReplacedFiles({
+      paths: files,
+      read: () => usersOf(settings),
+      onLoaded: ({ passwords, verifiers }) => {
+        const names = new Set([...passwords.keys(), ...verifiers.keys()])
+        onEvent({ type: 'users-loaded', files, count: names.size })
+      },
+      onKept: (reason) => onEvent({ type: 'users-kept', reason }),
+    })
   }
 
   begin(): SaslExchange {
-    if (performance.now() >= this.#lookMs) this.#look()
     let exchange: ServerExchange | null = null
     return {
       step: (token) => {
@@ -82,7 +82,7 @@ export class SaslUsers implements SaslAuthority {
 
   /** The beginning of an exchange; the reason if there is none of that mechanism. */
   #offer(mechanism: SaslMechanism): ServerExchange | string {
-    const { passwords, verifiers } = this.#users
+    const { passwords, verifiers } = this.#files.current().content
     const nonce = Buffer.from(this.#random.bytes(NONCE_BYTES)).toString('base64')
     if (mechanism === 'DIGEST-MD5') {
       if (passwords.size === 0) return 'DIGEST-MD5 is not offered: there is no JAAS file with users'
@@ -97,28 +97,6 @@ export class SaslUsers implements SaslAuthority {
       return { salt: (salt ?? NO_BYTES).subarray(0, SALT_BYTES), rounds, ...keys }
     })
   }
-
-  #look(): void {
-    this.#lookMs = performance.now() + LOOK_MS
-    const stamp = this.#stamp()
-    if (stamp === this.#seen) return
-    this.#seen = stamp
-    try {
-      this.#users = usersOf(this.#settings)
-      const names = new Set([...this.#users.passwords.keys(), ...this.#users.verifiers.keys()])
-      this.#onEvent({ type: 'users-loaded', files: filesOf(this.#settings), count: names.size })
-    } catch (error) {
-      this.#onEvent({ type: 'users-kept', reason: error instanceof Error ? error.message : String(error) })
-    }
-  }
-
-  /** Two equal ones mean that nothing was replaced. */
-  #stamp(): string {
-    return filesOf(this.#settings).map((path) => {
-      const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-      return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`
-    }).join(', ')
-  }
 }
 
 function filesOf({ jaasFile, verifierFile }: SaslSettings): string[] {
@@ -128,21 +106,8 @@ function filesOf({ jaasFile, verifierFile }: SaslSettings): string[] {
 function usersOf({ jaasFile, jaasSection, verifierFile }: SaslSettings): Users {
   return {
     passwords: jaasFile === null ? new Map() : readJaasUsers(textOf(jaasFile), jaasFile, jaasSection),
-    verifiers: verifierFile === null ? new Map() : verifiersOf(textOf(verifierFile), verifierFile),
+    verifiers: verifierFile === null ? new Map() : readVerifiers(textOf(verifierFile), verifierFile),
   }
-}
-
-function verifiersOf(text: string, file: string): ReadonlyMap<string, ScramVerifier> {
-  const verifiers = new Map<string, ScramVerifier>()
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue
-    const read = readVerifierLine(line.trim())
-    if (read === null) throw new Error(`${file}:${index + 1}: this is no line of quorate scram-user`)
-    if (verifiers.has(read.name)) throw new Error(`${file}:${index + 1}: this user stands there twice`)
-    verifiers.set(read.name, read.verifier)
-  }
-  if (verifiers.size === 0) throw new Error(`${file}: it has no users: quorate scram-user NAME makes a line`)
-  return verifiers
 }
 
 function textOf(file: string): string {

@@ -164,6 +164,16 @@ export class FileStorage implements Storage {
     }
   }
 
+  rewind(zxid: bigint, snapshot: bigint): Promise<void> {
+    return this.#tracked(this.#rewind(zxid, snapshot))
+  }
+
+  /** The log last: until it is cut, it makes of an older snapshot what was there before. */
+  async #rewind(zxid: bigint, snapshot: bigint): Promise<void> {
+    await this.#snapshots.removeAfter(snapshot)
+    await this.#log.truncate(zxid)
+  }
+
   async setAside(): Promise<void> {
     await this.#giveUp()
     await this.#log.close()
@@ -186,6 +196,13 @@ export class FileStorage implements Storage {
     if (acceptedEpoch !== null || currentEpoch !== null) return true
     const snapshots = await this.#snapshots.list()
     return snapshots.some(({ zxid }) => zxid !== 0n) || (await this.#log.hasFiles())
+  }
+
+  /** Whether its server may vote when it is started. */
+  async mayVote(): Promise<boolean> {
+    await this.#makeDirectories()
+    const { votes } = await this.#promises.read()
+    return votes ?? this.hasHistory()
   }
 
   /** Makes it durable that its server may vote: it has made no promise that it could have forgotten. */

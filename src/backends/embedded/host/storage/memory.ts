@@ -50,6 +50,11 @@ export class MemoryStorage implements Storage {
     }
   }
 
+  rewind(zxid: bigint): Promise<void> {
+    this.#apply({ type: 'truncate', zxid })
+    return Promise.resolve()
+  }
+
   setAside(): Promise<void> {
     this.#promises = { acceptedEpoch: 0, currentEpoch: 0, votes: false }
     this.#snapshot = null

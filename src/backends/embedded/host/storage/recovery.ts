@@ -6,6 +6,8 @@
  * ZooKeeper  a directory that one has written is read too: its snapshots need the whole log to be exact.
  * Alone      what is in the log of a server that is the only voter is committed, and applied as it is read. Of any
  *            other server it is kept: a leader will say how far it is committed.
+ * Rewind     of a server that has applied, as it read them, what was never committed: as above, up to a zxid, from a
+ *            snapshot that has nothing after it. If that succeeds, the rest is cut off.
  * Digests    of records are compared with that of the tree; of a log of ZooKeeper's, the last one. A difference is
  *            reported and costs nothing else: a ZooKeeper 3.8 differs from itself at times, and goes on as well.
  * Cost       a chunk, or a part of the log, per turn of the event loop: whatever else runs in the process goes on.
@@ -28,7 +30,7 @@ import { DamageError } from '../../../wire/disk/damage.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { nextTurn } from '../turns.ts'
-import { StorageError } from './storage-error.ts'
+import { RewindError, StorageError } from './storage-error.ts'
 import type { Storage, StoredEntry, StoredSnapshot, StoredState } from './storage.ts'
 
 /** So many nodes are looked at in a turn. */
@@ -42,30 +44,38 @@ interface RecoverOptions {
   readonly passedOver?: readonly PassedOver[]
   /** The server that goes on with it; null if none does. */
   readonly server?: Pick<ServerConfig, 'myid' | 'voters'> | null
+  /** The end of what counts: the rest is left out, and cut off. Null if all of it counts. */
+  readonly rewindTo?: bigint | null
 }
 
 /**
  * Reads what a storage holds.
  *
  * @throws DamageError of the oldest snapshot if all are damaged, and of one that was passed over if the log does not
- * reach it; any error of the storage
+ * reach it; RewindError if it is to be rewound, and holds no whole history up to there; any error of the storage
  */
 export async function recover(
   storage: Storage,
-  { onDamage = () => undefined, passedOver = [], server = null }: RecoverOptions = {},
+  { onDamage = () => undefined, passedOver = [], server = null, rewindTo = null }: RecoverOptions = {},
 ): Promise<Recovered & RecoveredState & { readonly times: RecoveryTimes }> {
   const beganMs = performance.now()
   const stored = await storage.recover()
   const { snapshots, acceptedEpoch, currentEpoch, votes, keepsDigests } = stored
-  const snapshot = await newestOf(snapshots, onDamage)
+  const snapshot = rewindTo === null
+    ? await newestOf(snapshots, onDamage)
+    : await newestBefore(snapshots, rewindTo, onDamage)
   const base = snapshot?.state.lastZxid ?? 0n
   const snapshotMs = performance.now() - beganMs
-  const log = reaching([...passedOver, ...(snapshot?.passedOver ?? [])], stored.entriesAfter(base))
+  const written = stored.entriesAfter(base)
+  const counted = rewindTo === null ? written : upTo(rewindTo, base, written)
+  const log = reaching([...passedOver, ...(snapshot?.passedOver ?? [])], counted)
   const isCommitted = votes && server !== null && snapshot !== null && isOnlyVoter(server, snapshot.state)
   const { state, entries, logDigest, replayed } =
     snapshot === null || snapshot.isExact
       ? await read(log, snapshot, { keepsDigests, isCommitted }, onDamage)
       : await replay(snapshot.state, log, keepsDigests, onDamage)
+  // Only now that it is known to be whole without what is cut off.
+  if (rewindTo !== null) await storage.rewind(rewindTo, snapshot?.zxid ?? 0n)
   const last = entries.at(-1)?.zxid ?? state?.lastZxid ?? 0n
   // A ZooKeeper that was alone has promised nothing: its epoch is that of its transactions. With ours it can be an
   // earlier one, if a state was installed and its leader not acknowledged yet.
@@ -109,9 +119,44 @@ async function* reaching(passedOver: readonly PassedOver[], log: Log): AsyncGene
   }
 }
 
+/** The newest snapshot that is sound and has nothing in it of what comes after a zxid. */
+async function newestBefore(
+  snapshots: readonly StoredSnapshot[],
+  zxid: bigint,
+  onDamage: Report,
+): Promise<Found | null> {
+  let older = snapshots.filter((snapshot) => snapshot.zxid <= zxid)
+  while (older.length > 0) {
+    const found = await newestOf(older, onDamage)
+    if (found === null || found.latestZxid <= zxid) return found
+    older = older.slice(older.findIndex(({ name }) => name === found.name) + 1)
+  }
+  if (snapshots.length === 0) return null
+  throw new RewindError(formatZxid(zxid), 'no snapshot is from before that')
+}
+
+/**
+ * The log up to a zxid; the rest is read and passed over.
+ *
+ * @throws RewindError if it ends, or the snapshot before it, in front of that
+ */
+async function* upTo(zxid: bigint, base: bigint, log: Log): AsyncGenerator<readonly StoredEntry[], void> {
+  let last = base
+  for await (const part of log) {
+    last = part.at(-1)?.zxid ?? last
+    const counted = part.filter((entry) => entry.zxid <= zxid)
+    if (counted.length > 0) yield counted
+  }
+  // One that is not in the log, and lies between two that are, is no transaction of this history.
+  const why = `the log from its last snapshot on ends at ${formatZxid(last)}`
+  if (last < zxid) throw new RewindError(formatZxid(zxid), why)
+}
+
 /** A state that was read from a snapshot. */
 interface Found {
   readonly name: string
+  /** The one that it is named after. */
+  readonly zxid: bigint
   readonly state: State
   /** Those that are newer, and damaged. */
   readonly passedOver: readonly PassedOver[]
@@ -119,6 +164,8 @@ interface Found {
   readonly isExact: boolean
   /** The digest of the nodes in it. */
   readonly digest: bigint
+  /** The greatest zxid in it. */
+  readonly latestZxid: bigint
 }
 
 type Content = RecoveredState & Pick<Recovered, 'entries'>
@@ -319,7 +366,8 @@ async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<Omit<Fou
     reader.write(chunk)
     await nextTurn()
   }
-  return { name, state: State.of(reader), isExact: reader.isExact, digest: reader.digest }
+  const state = State.of(reader)
+  return { name, zxid, state, isExact: reader.isExact, digest: reader.digest, latestZxid: reader.latestZxid }
 }
 
 /** Whether an error says that a file is not what it should be, or is missing. */

@@ -75,6 +75,13 @@ export class SnapshotFiles {
     }
   }
 
+  /** Removes those after the one of this zxid, the newest first, durably. */
+  async removeAfter(zxid: bigint): Promise<void> {
+    const later = (await this.list()).filter((snapshot) => snapshot.zxid > zxid)
+    for (const { name } of later) await removeIfThere(this.#files, `${this.#directory}/${name}`)
+    if (later.length > 0) await this.#files.syncDirectory(this.#directory)
+  }
+
   /**
    * Removes all but the newest ones.
    *

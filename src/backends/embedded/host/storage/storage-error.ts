@@ -25,3 +25,11 @@ export class StorageError extends Error {
     this.code = code
   }
 }
+
+/** The uncommitted end of a directory cannot be cut off: the history before it is not whole there. */
+export class RewindError extends StorageError {
+  /** @param why - the part that is missing */
+  constructor(zxid: string, why: string) {
+    super('DAMAGED', `what comes after zxid ${zxid} was never committed, and cannot be cut off here: ${why}`)
+  }
+}

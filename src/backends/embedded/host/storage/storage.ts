@@ -31,6 +31,11 @@ export interface Storage {
    * @param zxid - of the last transaction that is in it
    */
   createSnapshot(zxid: bigint): SnapshotSink
+  /**
+   * Cuts off, for a server that starts, what was never committed: every entry after a zxid, and every snapshot after
+   * one that is before it, with which the log up to that zxid is whole. Also in the middle of this it is so.
+   */
+  rewind(zxid: bigint, snapshot: bigint): Promise<void>
   /** Puts everything aside, for people to look at: from now on it is a storage in which nothing is. */
   setAside(): Promise<void>
 }

@@ -4,7 +4,7 @@
  * Mixed     the first byte says which it is: a TLS hand-shake begins with 0x16, and nothing else that these ports are
  *           sent does.
  * Limits    the time from the connection to the end of the hand-shake, and how many are in that state: one more ends
- *           the oldest.
+ *           the oldest. Addresses whose hand-shakes fail take turns (handshake-turns.ts).
  * Resumed   are no sessions: each hand-shake shows and checks certificates.
  * Source    UnifiedServerSocket.java, X509Util.java of ZooKeeper 3.8.
  */
@@ -15,6 +15,7 @@ import type { SecureContextOptions, Server as NodeTlsServer, TLSSocket } from 'n
 import { Deadline } from '../../../../core/async.ts'
 import { limitOf } from '../limits.ts'
 import type { Certificates } from './certificates.ts'
+import type { Handshake, HandshakeTurns } from './handshake-turns.ts'
 import { distrustOf, tlsReason } from './tls-reason.ts'
 
 /** The first byte of a TLS connection. */
@@ -31,7 +32,9 @@ export interface TlsServerOptions {
   readonly clientAuth: 'need' | 'want' | 'none'
   /** Whether plain connections are taken too. */
   readonly takesPlain: boolean
-  /** From the connection to the end of the hand-shake, in milliseconds. */
+  /** The turns of those who fail, which may be those of several ports. */
+  readonly turns: HandshakeTurns
+  /** From the connection to the end of the hand-shake, in milliseconds; while it waits for its turn no time passes. */
   readonly handshakeMs: number
   /** Gets a connection that may be used: one of TLS, or a plain one. */
   readonly onSocket: (socket: Socket) => void
@@ -51,6 +54,8 @@ export class TlsServer {
   #version: number
   /** Connections on their way, the oldest first. */
   readonly #pending = new Map<Socket, Pending>()
+  /** Connections whose hand-shakes wait for their turns. */
+  readonly #waiting = new Map<Socket, Handshake>()
   /** The TCP socket under each hand-shake, by its place. */
   readonly #raw = new Map<string, Socket>()
   readonly #deadline: Deadline
@@ -87,13 +92,8 @@ export class TlsServer {
 
   /** Takes a connection that has just come. */
   add(socket: Socket): void {
-    const { handshakeMs, takesPlain } = this.#options
-    this.#pending.set(socket, { address: socket.remoteAddress ?? '', dueMs: performance.now() + handshakeMs })
-    if (this.#pending.size === 1) this.#deadline.start()
-    const oldest = this.#oldest?.[0]
-    if (this.#pending.size > HANDSHAKES_MAX && oldest !== undefined) {
-      this.#refuseRaw(oldest, `more than ${HANDSHAKES_MAX} connections are in their TLS hand-shakes`)
-    }
+    const { takesPlain } = this.#options
+    this.#expect(socket, socket.remoteAddress ?? '')
     socket.on('error', () => undefined)
     socket.once('close', () => {
       this.#forget(socket)
@@ -107,7 +107,7 @@ export class TlsServer {
         return
       }
       socket.unshift(chunk)
-      if (isTls) this.#begin(socket)
+      if (isTls) this.#beginInTurn(socket)
       else this.#hand(socket, socket)
     })
     socket.once('end', () => {
@@ -122,7 +122,7 @@ export class TlsServer {
 
   /** Ends the connections that are not through, without a word. */
   close(): void {
-    for (const [socket] of [...this.#pending]) {
+    for (const socket of [...this.#pending.keys(), ...this.#waiting.keys()]) {
       this.#forget(socket)
       socket.destroy()
     }
@@ -131,6 +131,40 @@ export class TlsServer {
   get #oldest(): [Socket, Pending] | undefined {
     const [oldest] = this.#pending
     return oldest
+  }
+
+  /** A connection is on its way, from now on. */
+  #expect(socket: Socket, address: string): void {
+    this.#pending.set(socket, { address, dueMs: performance.now() + this.#options.handshakeMs })
+    if (this.#pending.size === 1) this.#deadline.start()
+    const oldest = this.#oldest?.[0]
+    // That one may be honest: it counts as no failure.
+    if (this.#pending.size > HANDSHAKES_MAX && oldest !== undefined) {
+      this.#end(oldest, oldest, `more than ${HANDSHAKES_MAX} connections are in their TLS hand-shakes`)
+    }
+  }
+
+  #beginInTurn(socket: Socket): void {
+    const { turns } = this.#options
+    const address = this.#pending.get(socket)?.address ?? ''
+    if (!turns.mustWait(address)) {
+      this.#begin(socket)
+      return
+    }
+    const handshake = {
+      address,
+      begin: () => {
+        this.#waiting.delete(socket)
+        this.#expect(socket, address)
+        this.#begin(socket)
+      },
+      giveUp: () => {
+        this.#end(socket, socket, 'too many TLS hand-shakes of its address wait, as others have failed')
+      },
+    }
+    this.#forget(socket)
+    this.#waiting.set(socket, handshake)
+    turns.add(handshake)
   }
 
   #begin(socket: Socket): void {
@@ -177,6 +211,12 @@ export class TlsServer {
 
   #refuse(raw: Socket, socket: Socket, reason: string): void {
     const address = this.#pending.get(raw)?.address
+    if (address !== undefined) this.#options.turns.failed(address)
+    this.#end(raw, socket, reason)
+  }
+
+  #end(raw: Socket, socket: Socket, reason: string): void {
+    const address = (this.#pending.get(raw) ?? this.#waiting.get(raw))?.address
     this.#forget(raw)
     socket.destroy()
     if (address !== undefined) this.#options.onRefused(address, reason)
@@ -194,7 +234,11 @@ export class TlsServer {
   #forget(socket: Socket): boolean {
     const was = this.#pending.delete(socket)
     if (this.#pending.size === 0) this.#deadline.stop()
-    return was
+    const waiting = this.#waiting.get(socket)
+    if (waiting === undefined) return was
+    this.#waiting.delete(socket)
+    this.#options.turns.remove(waiting)
+    return true
   }
 }
 

@@ -230,6 +230,7 @@ export class Connections {
   /** Earlier requests come to the leader before this, as those of a local session. */
   #upgrade(connection: Connection): void {
     connection.isLocal = false
+    this.#addressSessions.upgraded(connection.sessionId)
     this.#begin(connection, { localPasswd: connection.passwd })
   }
 
@@ -275,7 +276,7 @@ export class Connections {
       if (connection !== undefined) this.#close(connection)
     }
     this.#localSessions.clear()
-    this.#addressSessions.clear()
+    this.#addressSessions.stopped()
     this.#requests.clear()
   }
 
@@ -303,6 +304,7 @@ export class Connections {
     const ended = applied.endedSession === null ? undefined : this.#bySession.get(applied.endedSession)
     // A session that is over is told nothing more: that its own nodes are gone is no news of a node.
     if (ended !== undefined) this.#watches.removeAll(ended.id)
+    this.#addressSessions.decided(header.clientId)
     if (applied.endedSession !== null) this.#addressSessions.ended(applied.endedSession)
     if (applied.changes.length > 0) {
       for (const { connection: id, event, acl } of this.#watches.fire(applied.changes)) {
@@ -371,10 +373,9 @@ export class Connections {
     }
   }
 
-  /** Whether there is this session, or it is being begun here. */
+  /** Whether there is this session. */
   #isSession(sessionId: bigint): boolean {
-    if (this.#bySession.has(sessionId) || this.#localSessions.has(sessionId)) return true
-    return this.#host.state().sessions.get(sessionId) !== undefined
+    return this.#localSessions.has(sessionId) || this.#host.state().sessions.get(sessionId) !== undefined
   }
 
   #openReadOnly(connection: Connection, { sessionId, passwd }: ConnectRequest): void {
@@ -400,8 +401,9 @@ export class Connections {
   #create(connection: Connection): void {
     connection.sessionId = this.newSessionId()
     connection.passwd = this.#random.bytes(PASSWORD_BYTES)
-    this.#addressSessions.begun(connection.address, connection.sessionId)
-    if (this.#host.localSessions !== 'off') {
+    const isLocal = this.#host.localSessions !== 'off'
+    this.#addressSessions.begun(connection.address, connection.sessionId, !isLocal)
+    if (isLocal) {
       const { sessionId, timeoutMs } = connection
       // A leader of ZooKeeper would decide on this one.
       connection.passwd = this.#host.secretOf(sessionId) ?? connection.passwd

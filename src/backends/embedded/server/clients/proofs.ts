@@ -7,7 +7,7 @@
  *           nobody; a server without users of SASL says so with a token that is null.
  * Required  where an identity of some scheme is required, a client over a network that has none gets one answer, and
  *           its connection ends. A client in this process needs none: it is in the same hands as the server.
- * Failures  are told to operators, who count them and slow them down (host/clients/attempts.ts); so is a wrong password
+ * Failures  are told to operators, who count them and slow them down (host/attempts.ts); so is a wrong password
  *           of the superuser, although to the client it is an identity like any other.
  * Source    ZooKeeperServer.processPacket and processSasl, AuthenticationHelper.java of ZooKeeper.
  */

@@ -43,6 +43,7 @@ export class Following implements RoleInputs {
   /** A session that does not exist, in whose name a leader of ZooKeeper was asked. */
   #noSession: bigint | null = null
   #isSynchronised = false
+  #isRewinding = false
   #hasVoteBack = false
   #reconfigured: string | null = null
   #answers: Answer[] = []
@@ -58,6 +59,7 @@ export class Following implements RoleInputs {
     const host = {
       receiveSnapshot: (zxid: bigint, isFuzzy: boolean) => replica.receiveSnapshot(zxid, isFuzzy),
       appliedZxid: () => replica.state.lastZxid,
+      confirmedZxid: () => replica.confirmedZxid,
       takeTouched: () => exchange.takeTouched(),
     }
     const uncountedTicks = this.#lacksVote ? config.initLimitTicks - uptimeTicks : 0
@@ -88,8 +90,8 @@ export class Following implements RoleInputs {
   get end(): RoleEnd | null {
     const reason = this.#learner.failure ?? (this.#hasVoteBack ? 'caught up; votes again' : this.#reconfigured)
     if (reason === null) return null
-    const { needsState, isLeaderGone, leader } = this.#learner
-    return { reason, epochFloor: 0, needsState, goneLeader: isLeaderGone ? leader : null }
+    const { needsState, rewindTo, isLeaderGone, leader } = this.#learner
+    return { reason, epochFloor: 0, needsState, rewindTo, goneLeader: isLeaderGone ? leader : null }
   }
 
   serve(): void {}
@@ -122,6 +124,7 @@ export class Following implements RoleInputs {
     const answer = this.#learner.receivePacket(from, link, packet)
     this.#expectOurs()
     this.#noteSynchronisation()
+    this.#noteRewind()
     if (packet.type === 'INFORM' && link === this.#learner.link) this.#lookForRefusal(packet.txn)
     this.#askForVote()
     if (answer === null) return
@@ -174,6 +177,14 @@ export class Following implements RoleInputs {
     this.#isSynchronised = true
     this.#parts.report({ type: 'synchronised', ...synchronisation })
     this.#parts.election.enterEpoch(this.#parts.journal.currentEpoch)
+  }
+
+  /** Nobody was served from what is undone: it was never confirmed. */
+  #noteRewind(): void {
+    const { rewindTo } = this.#learner
+    if (rewindTo === null || this.#isRewinding) return
+    this.#isRewinding = true
+    this.#parts.report({ type: 'rewinding', to: rewindTo, applied: this.#parts.replica.state.lastZxid })
   }
 
   #askForVote(): void {

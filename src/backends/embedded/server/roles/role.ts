@@ -46,6 +46,8 @@ export interface RoleEnd {
   readonly epochFloor: number
   /** The next leader's history may not be joinable to the log here; see the learner's. */
   readonly needsState?: boolean
+  /** The leader does not have the end of what was applied here; see the learner's. */
+  readonly rewindTo?: bigint | null
   /** The leader until now, if it has ended its link: its vote is not waited for. */
   readonly goneLeader?: number | null
 }

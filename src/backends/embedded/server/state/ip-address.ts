@@ -8,6 +8,10 @@
 
 const V4_BYTES = 4
 const V6_GROUPS = 8
+/** The part of an IPv6 address that one customer has. */
+const NETWORK_BYTES = 8
+/** The beginning of an IPv4 address inside IPv6. */
+const MAPPED_BYTES = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 /** Longer than any address, with the interface and the bits after it. */
 const TEXT_CHARS_MAX = 128
 const MAPPED_PREFIX = /^::ffff:(?=[\d.]+$)/i
@@ -21,8 +25,27 @@ export function canonicalAddress(text: string): string {
   const bytes = bytesOf(text)
   if (bytes === null) return text
   if (bytes.length === V4_BYTES) return bytes.join('.')
-  const groups = Array.from({ length: V6_GROUPS }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0))
-  return groups.map((group) => group.toString(16)).join(':')
+  return groupsOf(bytes).join(':')
+}
+
+function groupsOf(bytes: readonly number[]): string[] {
+  return Array.from({ length: bytes.length / 2 }, (_, i) => {
+    return (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16)
+  })
+}
+
+/**
+ * The network that an address counts as, where clients are counted by where they come from: an IPv4 address by itself,
+ * also one inside IPv6, and an IPv6 address by its first 64 bits, of which one customer has all the rest.
+ *
+ * @returns the text itself if it is no address
+ */
+export function networkOf(text: string): string {
+  const bytes = bytesOf(text)
+  if (bytes === null) return text
+  if (bytes.length === V4_BYTES) return bytes.join('.')
+  if (MAPPED_BYTES.every((byte, place) => bytes[place] === byte)) return bytes.slice(MAPPED_BYTES.length).join('.')
+  return `${groupsOf(bytes.slice(0, NETWORK_BYTES)).join(':')}::`
 }
 
 /** Whether a text names a range of addresses. */

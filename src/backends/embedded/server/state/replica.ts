@@ -59,6 +59,7 @@ export class Replica {
   #readOnly: State | null = null
   /** The snapshot that is due and was not taken yet, or is being read. */
   #due: Snapshot | null = null
+  #confirmedZxid = 0n
   #isTaken = false
 
   constructor(config: ReplicaConfig, { state, logDigest, replayed }: RecoveredState, random: RandomSource) {
@@ -97,6 +98,16 @@ export class Replica {
   /** The state; another one after {@link Replica.receiveSnapshot}. */
   get state(): State {
     return this.#state
+  }
+
+  /** The zxid up to which this life of the server has seen that what is in the state is committed. */
+  get confirmedZxid(): bigint {
+    return this.#confirmedZxid
+  }
+
+  /** All that is in the state is committed, and so is what is applied from now on. */
+  confirm(): void {
+    this.#confirmedZxid = this.#state.lastZxid
   }
 
   /** The digests of what is logged; null if the storage has none. Another after {@link Replica.receiveSnapshot}. */
@@ -138,6 +149,7 @@ export class Replica {
   apply(transaction: Transaction, bytes: number): Applied {
     this.#snapshots.applied(bytes)
     const applied = this.#state.apply(transaction)
+    this.#confirmedZxid = transaction.header.zxid
     if (transaction.txn.type === OpCode.reconfig) this.#noteConfiguration()
     return applied
   }

@@ -70,6 +70,12 @@ export class StateReader {
     return this.#isExact
   }
 
+  /** The greatest zxid that it has something of, as far as one can see; known at the end. */
+  get latestZxid(): bigint {
+    const zxids = [this.#latestZxid, this.#lastZxid ?? 0n, this.#claimed?.zxid ?? 0n]
+    return zxids.reduce((latest, zxid) => (zxid > latest ? zxid : latest))
+  }
+
   /** The digest of the nodes that have come. */
   get digest(): bigint {
     return this.#digest.value

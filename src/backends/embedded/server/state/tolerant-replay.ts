@@ -1,9 +1,11 @@
 /**
  * Replays the log of a ZooKeeper on one of its snapshots, which can hold parts of transactions that came later.
  *
- * Model     no change of a transaction is made twice: a node that is there was created, one of a later
- *           creation was deleted before that; counters of a parent only grow. Once the whole log is replayed, the state
- *           is exact: the log has whatever the snapshot lacked.
+ * Model     nothing of an earlier transaction is made on top of a later one: a node that is there was created, one of a
+ *           later creation was deleted before that; counters of a parent only grow. Once the whole log is replayed, the
+ *           state is exact: the log has whatever the snapshot lacked.
+ * Multi     can touch a node several times, and of those the last one counts. So what a transaction has done to a node
+ *           is done again, from its beginning.
  * End       ephemeral nodes without a session go, as when a ZooKeeper starts.
  * Source    DataTree.processTxn and setCversionPzxid, ZooKeeperServer.loadData of ZooKeeper 3.8; decision 0013 for why
  *           our own snapshots need nothing of this.
@@ -89,7 +91,7 @@ export class TolerantReplay {
       case OpCode.reconfig: {
         const { path, data, version } = txn.body
         const node = tree.get(path)
-        if (node !== undefined && node.mzxid < header.zxid) tree.setData(path, data, version, header)
+        if (node !== undefined && node.mzxid <= header.zxid) tree.setData(path, data, version, header)
         return
       }
       case OpCode.setAcl:
@@ -122,14 +124,16 @@ export class TolerantReplay {
     if (parent === undefined || parent.czxid > at.zxid || parent.ownership.kind === 'ephemeral') return
     const { childCreates, pzxid } = parent
     const creates = parentCVersion === UNKNOWN_CHILD_CREATES ? (childCreates + 1) | 0 : parentCVersion
-    if (tree.get(path) === undefined) {
+    const node = tree.get(path)
+    if (node === undefined) {
       parent.childCreates = (creates - 1) | 0
       tree.create(path, content, creates, at)
       parent.childCreates = childCreates
       parent.pzxid = pzxid
     } else if (this.#isOlder(path, at)) {
       // Its list can be one that the snapshot did not have yet (ZOOKEEPER-4846).
-      tree.setAcl(path, content.acl, tree.get(path)?.aversion ?? 0)
+      tree.setAcl(path, content.acl, node.aversion)
+      if (node.czxid === at.zxid && node.mzxid === at.zxid) tree.setData(path, content.data, 0, at)
     }
     raise(parent, creates, at.zxid)
   }

@@ -28,6 +28,8 @@ export interface LearnerHost {
   receiveSnapshot(zxid: bigint, isFuzzy: boolean): SnapshotIntake
   /** zxid up to which transactions have been applied here. */
   appliedZxid(): bigint
+  /** zxid up to which this life of the server has seen that they are committed. */
+  confirmedZxid(): bigint
   /** The sessions that were heard of since this was last asked. */
   takeTouched(): readonly SessionTouch[]
 }
@@ -92,6 +94,9 @@ export class Learner {
   #held: Packet | null = null
   #uncountedTicks: number
   #needsState = false
+  #rewindTo: bigint | null = null
+  /** Where it has said that its log ends. */
+  #claimedZxid = 0n
   #incoming: Incoming | null = null
   #synchronisation: Synchronisation | null = null
   #phase: 'discovery' | 'synchronisation' | 'waiting' | 'broadcast' = 'discovery'
@@ -145,6 +150,14 @@ export class Learner {
   /** Whether this attempt is over because the leader's history cannot be joined to the log here. */
   get needsState(): boolean {
     return this.#needsState
+  }
+
+  /**
+   * Where the files of this server have to be cut, if this attempt is over because the leader does not have the end of
+   * what was applied here; null otherwise.
+   */
+  get rewindTo(): bigint | null {
+    return this.#rewindTo
   }
 
   /** Sends the leader a packet of the server around it: REQUEST, REVALIDATE or SYNC. */
@@ -226,6 +239,7 @@ export class Learner {
     const known = packet.epoch > acceptedEpoch ? currentEpoch : -1
     // A learner without data gets a state. Only an answer that does not count in the election of the leader may say so.
     const lastZxid = this.#start.needsState && this.#isPlain && known === -1 ? 0n : this.#journal.lastZxid
+    this.#claimedZxid = lastZxid
     this.#outbox.afterPersist(this.leader, this.link, { type: 'ACKEPOCH', currentEpoch: known, lastZxid })
     this.#phase = 'synchronisation'
   }
@@ -233,7 +247,8 @@ export class Learner {
   #synchronise(packet: Packet): void {
     switch (packet.type) {
       case 'DIFF':
-        this.#begin('DIFF', this.#journal.lastZxid, null)
+        // Its transactions begin where this server has said that its log ends.
+        this.#begin(this.#claimedZxid < this.#journal.lastZxid ? 'TRUNC' : 'DIFF', this.#claimedZxid, null)
         break
       case 'TRUNC':
         this.#begin('TRUNC', packet.zxid, null)
@@ -318,7 +333,7 @@ export class Learner {
       this.#fail(`NEWLEADER ${formatZxid(zxid)} where epoch ${this.#epoch} was expected`)
       return
     }
-    if (!this.#canInstall(incoming)) return
+    if (this.#mustRewind(incoming) || !this.#canInstall(incoming)) return
     if (incoming.mode === 'TRUNC') this.#journal.truncate(incoming.base, this.#host.appliedZxid())
     const base = incoming.state === null ? incoming.base : this.#installState(incoming, incoming.state)
     for (const entry of incoming.entries) if (entry.zxid > base || incoming.state === null) this.#journal.append(entry)
@@ -330,8 +345,21 @@ export class Learner {
     this.#phase = 'waiting'
   }
 
-  #canInstall({ mode, base, entries, committed }: Incoming): boolean {
+  /**
+   * A state that was read from files can hold transactions that were never committed: those that a ZooKeeper had in its
+   * log. If the leader cuts them off, the files are cut, and read again.
+   */
+  #mustRewind({ mode, base }: Incoming): boolean {
     const applied = this.#host.appliedZxid()
+    if (mode !== 'TRUNC' || base >= applied || base < this.#host.confirmedZxid()) return false
+    this.#rewindTo = base
+    this.#fail(`TRUNC to ${formatZxid(base)}, where ${formatZxid(applied)} was read from the files: they are cut`)
+    return true
+  }
+
+  #canInstall({ mode, base, entries, committed }: Incoming): boolean {
+    // A state takes the place of everything, also of what was applied and never committed.
+    const applied = mode === 'SNAP' ? this.#host.confirmedZxid() : this.#host.appliedZxid()
     const last = entries.at(-1)?.zxid ?? base
     const isKept = base >= applied && (mode !== 'TRUNC' || this.#journal.covers(base))
     const what = `${mode} to ${formatZxid(base)}`
@@ -343,7 +371,7 @@ export class Learner {
   #installState({ entries, committed, base }: Incoming, { intake, chunks }: IncomingState): bigint {
     const stored = intake.finish(entries.filter(({ zxid }) => zxid <= committed)) ?? { zxid: base, chunks }
     this.#journal.install(stored.zxid, stored.chunks)
-    this.#commit(stored.zxid)
+    this.#committed = stored.zxid
     return stored.zxid
   }
 

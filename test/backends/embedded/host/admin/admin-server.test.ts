@@ -38,8 +38,7 @@ const INSPECTION: ServerInspection = {
   watchesByPath: [],
   watchesBySession: [],
   digests: [],
-  connections: [],
-  leading: null,
+  connections: [], leading: null, confirmedZxid: 0n,
 }
 
 const UNMEASURED = { times: new HostTimes(), syncTimes: null }
@@ -115,9 +114,9 @@ function view(more: Partial<ServerView> = {}): ServerView {
     traffic: new Traffic(),
     ...{ traceMask: new TraceMask(), startedMs: 0, connections: () => [] },
     limits: limitsOf({}, {}),
-    outstanding: () => 0,
-    outstandingBytes: () => 0,
+    ...{ outstanding: () => 0, outstandingBytes: () => 0 },
     handshakes: () => 0,
+    slowedHandshakes: () => 0,
     host: () => null,
     clientPort: () => 0,
     secureClientPort: () => null,

@@ -9,7 +9,7 @@ import { RawClient, answerTo } from '../clients/raw-client.ts'
 /** Those that the reference does not have. */
 const OUR_NUMBERS = [
   'zk_auth_attempts_failed_count', 'zk_client_error_count', 'zk_memory_used_percent', 'zk_outstanding_request_bytes',
-  'zk_sessions_rejected',
+  'zk_sessions_rejected', 'zk_tls_handshakes_slowed',
 ]
 /** Those of the table of limits. */
 const OUR_LIMIT = /^zk_limit_/

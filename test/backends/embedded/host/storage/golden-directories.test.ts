@@ -29,6 +29,10 @@ afterEach(() => {
 function unpack(files: readonly GoldenFile[]): FileStorage {
   mkdirSync(join(directory, 'version-2'))
   for (const { name, bytes } of files) writeFileSync(join(directory, 'version-2', name), bytes)
+  return storage()
+}
+
+function storage(): FileStorage {
   return new FileStorage(nodeFileSystem, {
     dataDir: directory,
     dataLogDir: directory,
@@ -77,6 +81,36 @@ describe('a directory of a real ZooKeeper', () => {
     const digest = lastDigest(files)
     expect(digest === null).toBe(WITHOUT_DIGEST.has(name))
     if (digest !== null) expect(digestOf(state)).toBe(digest)
+  })
+
+  it.each([['rolling', 20], ['fuzzy', 4]])('is read and cut up to a transaction: %s, %i times', async (name, cuts) => {
+    const files = filesOf(name)
+    const records = files.filter(({ kind }) => kind === 'log').flatMap((file) => [...scan(file.bytes).records])
+    const step = Math.ceil(records.length / cuts)
+    for (const { zxid, digest } of records.filter((_, index) => index % step === 0).reverse()) {
+      const cut = await recover(unpack(files), { rewindTo: zxid })
+      expect([cut.base, cut.state === null ? null : digestOf(cut.state)], `${zxid}`).toEqual([zxid, digest?.value])
+      const again = await recover(storage())
+      expect([again.base, again.state?.snapshot()]).toEqual([zxid, cut.state?.snapshot()])
+      rmSync(join(directory, 'version-2'), { recursive: true })
+    }
+  })
+
+  it('is cut at the last transaction before a zxid that it has not got', async () => {
+    const { state } = await recover(unpack(filesOf('trunc')), { rewindTo: 0x1_0000_0000n })
+    expect(state?.lastZxid).toBe(0n)
+    expect((await recover(storage())).base).toBe(0n)
+  })
+
+  it('is not cut where its log ends before, or its snapshots begin after', async () => {
+    const files = filesOf('rolling')
+    const newest = files.findLast(({ kind }) => kind === 'snapshot')?.zxid ?? 0n
+    const late = lastZxid(files) + 1n
+    await expect(recover(unpack(files), { rewindTo: late })).rejects.toThrow(/cannot be cut off here: the log .* ends/)
+    rmSync(join(directory, 'version-2'), { recursive: true })
+    const purged = unpack(files.filter(({ kind, zxid }) => kind !== 'snapshot' || zxid === newest))
+    await expect(recover(purged, { rewindTo: newest - 1n })).rejects.toThrow(/no snapshot is from before that/)
+    expect((await recover(storage())).base).toBe(lastZxid(files))
   })
 
   it('is read from any of its snapshots', async () => {

@@ -70,6 +70,13 @@ describe('who may do something', () => {
     expect(isPermitted(list, Perm.read, [{ scheme: 'sasl', id: 'bob' }, { scheme: 'digest', id: 'ann' }])).toBe(false)
   })
 
+  it('is nobody by a digest in a form that there is not, as in ZooKeeper: the node stays closed', () => {
+    const salted = completed([acl(Perm.all, 'digest', 'ann:{SSHA256}c2FsdA==$aGFzaA==')], [ANN])
+    expect(salted).toEqual([acl(Perm.all, 'digest', 'ann:{SSHA256}c2FsdA==$aGFzaA==')])
+    expect(isPermitted(salted as readonly Acl[], Perm.read, [ANN])).toBe(false)
+    expect(visibleAcl(salted as readonly Acl[], [ANN])).toEqual([acl(Perm.all, 'digest', 'ann:x')])
+  })
+
   it('is nobody by a scheme that there is not', () => {
     expect(isPermitted([acl(31, 'none', 'ann')], Perm.read, [{ scheme: 'none', id: 'ann' }])).toBe(false)
   })

@@ -3,6 +3,7 @@ import {
   canonicalAddress,
   isAddressRange,
   isInRange,
+  networkOf,
 } from '../../../../../src/backends/embedded/server/state/ip-address.ts'
 
 describe('an address', () => {
@@ -15,6 +16,19 @@ describe('an address', () => {
     ['somewhere', 'somewhere'],
   ])('%s is shown as %s', (text, shown) => {
     expect(canonicalAddress(text)).toBe(shown)
+  })
+
+  it.each([
+    ['10.1.2.3', '10.1.2.3'],
+    ['::ffff:10.1.2.3', '10.1.2.3'],
+    ['::FFFF:a01:203', '10.1.2.3'],
+    ['2001:DB8::a:0:1', '2001:db8:0:0::'],
+    ['2001:db8:0:1::1', '2001:db8:0:1::'],
+    ['fe80::1%eth0', 'fe80:0:0:0::'],
+    ['::1', '0:0:0:0::'],
+    ['somewhere', 'somewhere'],
+  ])('%s counts as one of %s', (text, network) => {
+    expect(networkOf(text)).toBe(network)
   })
 })
 

@@ -243,6 +243,7 @@ function newLearner(acceptedEpoch: number, outbox: Outbox): Learner {
   const host: LearnerHost = {
     receiveSnapshot: () => ({ write: () => undefined, finish: () => null }),
     appliedZxid: () => 0n,
+    confirmedZxid: () => 0n,
     takeTouched: () => [],
   }
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })

@@ -12,6 +12,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket, checkServerIdentity, connect as connectTls } from 'node:tls'
 import type { Certificates } from '../../tls/certificates.ts'
 import { otherHostReason, tlsReason } from '../../tls/tls-reason.ts'
+import { HandshakeTurns } from '../../tls/handshake-turns.ts'
 import { TlsServer } from '../../tls/tls-server.ts'
 import { KEEP_ALIVE_MS, Listener } from './listener.ts'
 
@@ -82,6 +83,8 @@ export interface PortSockets {
 
 /** How a server connects to the others, and takes their connections. */
 export interface PeerSockets {
+  /** TLS hand-shakes that had to wait so far, since others of their addresses have failed; absent without TLS. */
+  readonly slowedHandshakes?: number
   /**
    * Connects.
    *
@@ -122,9 +125,14 @@ export interface TlsPeerSocketsOptions {
 /** TLS, or both while the servers change from one to the other. */
 export class TlsPeerSockets implements PeerSockets {
   readonly #options: TlsPeerSocketsOptions
+  readonly #turns = new HandshakeTurns()
 
   constructor(options: TlsPeerSocketsOptions) {
     this.#options = options
+  }
+
+  get slowedHandshakes(): number {
+    return this.#turns.slowedCount
   }
 
   dial(target: DialTarget, onOpen: () => void): PeerSocket {
@@ -160,6 +168,7 @@ export class TlsPeerSockets implements PeerSockets {
       certificates: tls.certificates,
       clientAuth: 'need',
       takesPlain: tls.portUnification,
+      turns: this.#turns,
       handshakeMs,
       onSocket,
       onRefused,

@@ -57,6 +57,7 @@ export class TcpPeers implements PeerTransport {
   readonly #election: ElectionPort
   readonly #quorum: QuorumPort
   #gate: PeerGate | null
+  readonly #sockets: PeerSockets
   #closing: Promise<void> | null = null
   #strangerCount = 0
   #strangerToldMs = -Infinity
@@ -77,6 +78,7 @@ export class TcpPeers implements PeerTransport {
       return typeof told === 'string' ? told : told()
     }
     const sockets = options.sockets ?? this.#makeSockets()
+    this.#sockets = sockets
     this.#election = new ElectionPort({
       myid,
       servers,
@@ -108,6 +110,11 @@ export class TcpPeers implements PeerTransport {
   /** How many connections were ended since their other ends did not say that they are servers of the ensemble. */
   get strangerCount(): number {
     return this.#strangerCount
+  }
+
+  /** How many TLS hand-shakes had to wait, since others of their addresses have failed. */
+  get slowedHandshakes(): number {
+    return this.#sockets.slowedHandshakes ?? 0
   }
 
   /** How many links are open. */

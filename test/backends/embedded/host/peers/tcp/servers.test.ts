@@ -51,6 +51,7 @@ async function startServer(id: number, settings: Partial<HostOptions['config']> 
       if (event.type === 'synchronised') events.push(`${id}: ${event.mode}`)
       else if (event.type === 'link-dropped') events.push(`${id}: dropped ${event.peer}: ${event.reason}`)
     },
+    onRewind: () => events.push(`${id}: rewinds`),
     onFailure: (error) => events.push(`${id}: failed: ${String(error)}`),
   }, (host) => {
     transport.attach(host)

@@ -1,5 +1,6 @@
 /** Servers that talk to each other by TLS, and those that may not. */
 import { rmSync, mkdtempSync, writeFileSync, utimesSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, afterAll, describe, expect, it } from 'vitest'
@@ -15,6 +16,8 @@ import { Node, loopback, until, vote } from './tcp-rig.ts'
 
 const ours = authority('ours')
 const theirs = authority('theirs')
+/** Failures after which the hand-shakes of an address take turns. */
+const FREE_FAILURES = 10
 const HOSTS = ['localhost', '127.0.0.1']
 const good = ours.issue({ hosts: HOSTS })
 
@@ -131,6 +134,23 @@ describe('servers with certificates', () => {
     const link = await plain.dial(2)
     await until(() => link?.isClosed === true)
     expect(leader.events.map(({ reason }) => reason)).toEqual(['its TLS hand-shake is not done after 100 ms'])
+  })
+})
+
+describe('a server that is named', () => {
+  it('is let in beside strangers of its address whose hand-shakes fail, which take turns', async () => {
+    const [learner, leader] = [await node(tlsOf(good)), await node(tlsOf(good))]
+    const port = servers.get(2)?.peerPort ?? 0
+    const fail = (): Promise<void> => new Promise((resolve) => {
+      const socket = connect({ port, host: 'localhost' }, () => socket.write('GET / HTTP/1.0'))
+      socket.on('error', () => undefined).on('close', () => {
+        resolve()
+      }).resume()
+    })
+    for (let i = 0; i < FREE_FAILURES; i++) await fail()
+    expect(leader.peers.slowedHandshakes).toBe(0)
+    await learner.linkTo(leader)
+    expect(leader.peers.slowedHandshakes).toBe(1)
   })
 })
 

@@ -3,7 +3,7 @@ import {
   ATTEMPT_ADDRESSES_MAX,
   ATTEMPT_WAIT_MS_MAX,
   Attempts,
-} from '../../../../../src/backends/embedded/host/clients/attempts.ts'
+} from '../../../../src/backends/embedded/host/attempts.ts'
 
 const MINUTE_MS = 60_000
 
