@@ -75,7 +75,8 @@ function attempt(read: () => unknown): unknown {
 const FOUND = Buffer.from(STAT)
 const SEEDS: readonly unknown[] = [
   ['OK', '5-4', [], FOUND, Buffer.from('data')],
-  ['OK', '5-4', [['5-4', ['c', 'D/b']], ['5-3', ['c', 'C/a\nK/']]], STAT, 'b\na'],
+  ['OK', '5-4', ['5-4 s 5-3\nD/b', '5-3 s 5-1 -\nC/a\nK/'], STAT, 'b\na'],
+  ['OK', '5-4', ['?'], STAT, 'b\na'],
   ['OK', '5-9', [], STAT, Buffer.from('data'), STAT, 'b\na'],
   ['OK', '5-9', [], `C ${STAT} /a\nS ${STAT}\nX\nV`, ''],
   ['OK', '5-9', [], 'R 0 NO_NODE /a', ''],

@@ -21,9 +21,11 @@ const ACTS_MAX = 6
 /** Keys of a namespace; SID stands for the session's. Findings name them by their place. */
 const KEYS = [
   ...['meta', 'sessions', 'events', 'ttl', 'empty', 'n:/', 'n:/a', 'n:/a/b', 'c:/', 'c:/a', 'c:/a/b', 's:SID'],
-  ...['e:SID', 'q:SID', 'n:/x', 'w:/a', 'x'],
+  ...['e:SID', 'q:SID', 'n:/x', 'w:n/a', 'x', 'w:k/a', 'a:SID', 'unwatched', 'epochs'],
 ]
-const FIELDS = ['stat', 'data', 'epoch', 'counter', 'lastRequest', 'timeout', 'password', 'x', '']
+const FIELDS = [
+  ...['stat', 'data', 'epoch', 'counter', 'lastRequest', 'timeout', 'password', 'x', '', 'told', 'announced', 'seal'],
+]
 const SEEDS: readonly (readonly [key: string, act: StrangerAct, field: string, value: string])[] = [
   ['n:/a', 'hash', 'stat', '5-1 5-1 5-1 0 0 0 0 0 p 0 0 0 0'],
   ['n:/a', 'hash', 'stat', '5-1 5-1 5-1 NaN 0 0 0 0 p 0 0 0 0'],
@@ -38,6 +40,12 @@ const SEEDS: readonly (readonly [key: string, act: StrangerAct, field: string, v
   ['events', 'stream', '', 'C/a'],
   ['ttl', 'score', '', '/a'],
   ['meta', 'gone', '', ''],
+  ['w:n/a', 'set', '', 's1-1'],
+  ['w:k/a', 'string', '', 'x'],
+  ['a:SID', 'score', '', 'n/a'],
+  ['s:SID', 'hash', 'told', '5-1-'],
+  ['s:SID', 'hash', 'told', '9-9'],
+  ['unwatched', 'score', '', 's1-1'],
 ]
 
 let admin: Redis | null = null

@@ -16,6 +16,8 @@ export interface Call {
   readonly args: readonly (string | Buffer)[]
   /** The watch that rides on it. */
   readonly watch: Watch | null
+  /** Registrations of watches that it looks at besides. */
+  readonly audited: readonly string[]
   /** Whether its answer proves that the session lives. */
   readonly renews: boolean
   /** Gives the caller what the reply says. */
@@ -35,14 +37,20 @@ export const UNREADABLE: CallFailure = {
   outcome: 'corrupt',
 }
 
-/** A call of the session's own. @param ended - called with its answer, or with null when it has failed */
+/**
+ * A call of the session's own.
+ *
+ * @param ended - called with its answer, or with null when it has failed
+ * @param audited - registrations of watches that it looks at
+ */
 export function ownCall(
   script: ScriptName,
   args: readonly string[],
   renews: boolean,
   ended: (reply: Reply | null) => void,
+  audited: readonly string[] = [],
 ): Call {
-  const shared = { path: '', watch: null, request: 0, sentAtMs: 0 }
+  const shared = { path: '', watch: null, audited, request: 0, sentAtMs: 0 }
   return { ...shared, script, args, renews, settle: ended, reject: () => ended(null) }
 }
 

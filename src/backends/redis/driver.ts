@@ -14,6 +14,8 @@ export interface RedisConnection {
   connect(): Promise<unknown>
   /** Subscribes to a channel; the connection is then good for nothing else. */
   subscribe(channel: string): Promise<unknown>
+  /** Ends that. */
+  unsubscribe(channel: string): Promise<unknown>
   /** Listens. */
   on(event: string, listener: (...args: never[]) => void): unknown
   /** Closes. */

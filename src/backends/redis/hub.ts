@@ -28,7 +28,7 @@ export class Hub {
     this.settings = settings
     this.key = `{${settings.namespace}}`
     const connect = () => newConnection(settings.target, this.#address, settings.connectTimeoutMs)
-    this.feed = new Subscription(`${this.key}:events`, connect)
+    this.feed = new Subscription(`${this.key}:events:`, connect)
   }
 
   /** The greatest position that any session has seen: whatever comes later must be above it. */

@@ -1,11 +1,14 @@
 /**
  * The replies of one session and what it hears of changes, brought into one order.
  *
- * Order     a reply at position p is settled when everything up to p was shown to the watches, so no read shows what a
- *           watch was not told of. Changes come from the feed, which is quick and may lose some, and with each reply.
- * Gap       where changes are missing (too many, or from before a fail-over), all that is watched is read again, and
- *           every reply is held until that is answered. A watch whose read came from within the gap has its own node
- *           read again; that closes no gap, and skips nothing, so that the reads after it are not within one too.
+ * Order     a reply at position p is settled when everything up to p that the session waits for was shown to the
+ *           watches, so no read shows what a watch was not told of. It comes from the feed, which is quick and may lose
+ *           some, and with each reply, which brings all that was not shown.
+ * Gap       where changes cannot be told (too many, or from before a fail-over), all that is watched is looked at
+ *           again, and every reply is held until that is answered. A watch whose read came from within the gap has its
+ *           own node looked at again; that closes no gap, and skips nothing, so the reads after it are not within one
+ *           too.
+ * Audit     a tick looks at some of what is watched: a registration that Redis has lost fires nothing, and is found.
  */
 import type { Stat } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
@@ -17,13 +20,13 @@ import { comparePositions, follows } from './position.ts'
 import type { Position, Transaction } from './position.ts'
 import { statOf, statsOf } from './reply.ts'
 import type { Reply } from './reply.ts'
-import { RedisWatches } from './watches.ts'
+import { RedisWatches, registrationOf } from './watches.ts'
 import type { Fired, Watch } from './watches.ts'
 
 /** Asks the server for what is missing. */
 export interface MissingPieces {
-  /** Sends a script that reads these nodes; its reply is given to `checked`. */
-  readonly check: (paths: readonly string[]) => void
+  /** Sends a script that looks at these registrations again; its reply is given to `checked`. */
+  readonly check: (names: readonly string[]) => void
   /** Sends any script: its reply brings what was missed. */
   readonly fetch: () => void
 }
@@ -51,11 +54,12 @@ export class OrderedReplies {
   readonly #missing: MissingPieces
   /** The last transaction that was shown to the watches, or that no watch had to be shown. */
   #last: Position
+  #lastTold: Position | null = null
   #held: Held[] = []
   /** Heard, and something in front of them is missing. */
   #early: Early[] = []
-  /** The paths that are being read again, and whether to close a gap; null in general. */
-  #checking: { readonly paths: readonly string[]; readonly closesGap: boolean } | null = null
+  /** The registrations that are being looked at, and whether to close a gap; null in general. */
+  #checking: { readonly names: readonly string[]; readonly closesGap: boolean } | null = null
   /** Whether there is a gap that no check is on its way for. */
   #owesCheck = false
   #isFetching = false
@@ -78,9 +82,9 @@ export class OrderedReplies {
     return this.#last
   }
 
-  /** The position since which a script is asked for news: empty, for none, while nobody watches. */
-  get asksSince(): string {
-    return this.watches.isNeeded ? this.#last.text : ''
+  /** The last transaction that a message has brought or should have. */
+  get lastTold(): Position | null {
+    return this.#lastTold
   }
 
   /** Takes an answer; it is settled in its turn. */
@@ -91,8 +95,8 @@ export class OrderedReplies {
 
   /** Takes the answer to a check. */
   checked(reply: Reply): void {
-    const { paths, closesGap } = this.#checking ?? { paths: [], closesGap: true }
-    const fired = this.watches.judge(paths, statsOf(reply, paths))
+    const { names, closesGap } = this.#checking ?? { names: [], closesGap: true }
+    const fired = this.watches.judge(names, statsOf(reply, names))
     this.#checking = null
     if (reply.position !== null && closesGap) this.#skipTo(reply.position)
     else if (reply.position !== null) this.#hub.saw(reply.position)
@@ -121,7 +125,7 @@ export class OrderedReplies {
   heard(transaction: Transaction): void {
     const { position } = transaction
     if (comparePositions(position, this.#last) <= 0) return
-    if (this.#checking === null && follows(this.#last, position)) {
+    if (this.#checking === null && follows(this.#last, transaction)) {
       this.#show(transaction)
       this.#takeEarly()
     } else if (this.watches.isNeeded) {
@@ -167,12 +171,22 @@ export class OrderedReplies {
     if (watch !== null && reply.position !== null) {
       const seen = seenIn(reply, watch)
       watch.seen = seen === 'unreadable' ? null : seen
-      if (seen === 'unreadable' || (seen === null && watch.kind !== 'exists')) this.watches.failed(watch)
+      if (seen === 'unreadable') this.watches.failed(watch, true)
+      else if (seen === null && watch.kind !== 'exists') this.watches.failed(watch, false)
       else fired = this.watches.answered(watch, reply.position)
     }
+    // Here and not when the call is settled, which may be after other watches were armed.
+    if (call.audited.length > 0 && reply.status === 'OK') this.#audit(call.audited, reply)
     this.#settleCall(call, reply)
-    if (fired === 'missed') this.#readAgain([call.path], false)
-    else if (fired !== null) this.#fire([fired])
+    if (fired === 'missed' && watch !== null) this.#lookAgain([registrationOf(watch.kind, watch.path)], false)
+    else if (fired !== null && fired !== 'missed') this.#fire([fired])
+  }
+
+  /** A node that cannot be read is left to whoever reads it next. */
+  #audit(names: readonly string[], reply: Reply): void {
+    const stats = statsOf(reply, names)
+    const isReadable = (_: unknown, index: number): boolean => stats[index] !== 'unreadable'
+    this.#fire(this.watches.judge(names.filter(isReadable), stats.filter(isReadable)))
   }
 
   #settleCall(call: Call, reply: Reply): void {
@@ -187,40 +201,44 @@ export class OrderedReplies {
   /**
    * Shows the watches what happened up to a reply.
    *
-   * @returns false if some of that is missing: then everything that is watched is being read again
+   * @returns false if some of that is missing: then everything that is watched is being looked at again
    */
   #catchUp({ position, news }: Reply): boolean {
-    for (const transaction of news) {
-      if (comparePositions(transaction.position, this.#last) <= 0) continue
-      if (!follows(this.#last, transaction.position)) break
-      this.#show(transaction)
+    const isWhole = news !== null && (position === null || position.epoch === this.#last.epoch)
+    for (const transaction of isWhole ? news : []) {
+      if (comparePositions(transaction.position, this.#last) > 0) this.#show(transaction)
     }
     if (this.#owesCheck && this.watches.isArmed) {
       this.#check()
       return false
     }
     if (position === null || comparePositions(position, this.#last) <= 0) return true
-    if (this.watches.isArmed) {
+    if (isWhole) {
+      this.#last = position
+      this.#hub.saw(position)
+    } else if (this.watches.isArmed) {
       this.#check()
       return false
+    } else {
+      this.#skipTo(position)
     }
-    this.#skipTo(position)
     return true
   }
 
   #check(): void {
     if (this.#checking !== null) return
     this.#owesCheck = false
-    this.#readAgain(this.watches.pathsToCheck(), true)
+    this.#lookAgain(this.watches.toCheck(), true)
   }
 
-  #readAgain(paths: readonly string[], closesGap: boolean): void {
-    this.#checking = { paths, closesGap }
-    this.#missing.check(paths)
+  #lookAgain(names: readonly string[], closesGap: boolean): void {
+    this.#checking = { names, closesGap }
+    this.#missing.check(names)
   }
 
   #show(transaction: Transaction): void {
     this.#last = transaction.position
+    if (transaction.isPublished) this.#lastTold = transaction.position
     this.#hub.saw(transaction.position)
     this.#fire(this.watches.show(transaction))
   }
@@ -233,7 +251,7 @@ export class OrderedReplies {
     for (const early of heard) {
       const { transaction } = early
       if (comparePositions(transaction.position, this.#last) <= 0) continue
-      if (follows(this.#last, transaction.position)) this.#show(transaction)
+      if (follows(this.#last, transaction)) this.#show(transaction)
       else if (transaction.position.epoch === this.#last.epoch) this.#early.push(early)
     }
   }

@@ -7,6 +7,7 @@
  */
 import { CoordinationError } from '../../core/errors.ts'
 import { EPOCH_MAX } from './scripts/prelude.ts'
+import { MISSED } from './scripts/watches.ts'
 
 /** A place in the order of transactions. */
 export interface Position {
@@ -20,15 +21,26 @@ export interface Position {
 
 /** One change of a transaction. */
 export interface Change {
-  /** `ended` is the end of a session, whose id stands in place of the path. */
-  readonly type: 'created' | 'changed' | 'deleted' | 'children' | 'ended'
+  /** `ended` is the end of a session, whose id stands in place of the path; `missed` is something that is not told. */
+  readonly type: 'created' | 'changed' | 'deleted' | 'children' | 'ended' | 'missed'
   readonly path: string
 }
 
-/** One transaction. */
+/** One transaction, as far as a session waits for it. */
 export interface Transaction {
   readonly position: Position
+  /** The position of the one before that the session was told of. */
+  readonly previous: Position
+  /** Whether a message of its own brings it too. */
+  readonly isPublished: boolean
   readonly changes: readonly Change[]
+}
+
+/** A transaction as the scripts tell it. */
+export interface Notice {
+  readonly transaction: Transaction
+  /** The word that shows that a script of this namespace has made it. */
+  readonly seal: string
 }
 
 const COUNTER_BITS = 20n
@@ -39,6 +51,7 @@ const CHANGE_TYPES: Readonly<Record<string, Change['type']>> = Object.freeze({
   X: 'deleted',
   K: 'children',
   E: 'ended',
+  [MISSED]: 'missed',
 })
 
 /** The place before all. */
@@ -63,9 +76,9 @@ export function comparePositions(a: Position, b: Position): number {
   return a.epoch - b.epoch || a.counter - b.counter
 }
 
-/** Whether `next` is the very next transaction after `position`. */
-export function follows(position: Position, next: Position): boolean {
-  return next.epoch === position.epoch && next.counter === position.counter + 1
+/** Whether a session that has seen as far as `position` has missed nothing in front of a transaction. */
+export function follows(position: Position, next: Transaction): boolean {
+  return next.position.epoch === position.epoch && comparePositions(next.previous, position) <= 0
 }
 
 /** The zxid at a position, or the id of a session from its text; 0 for `0`. */
@@ -78,6 +91,20 @@ export function numberOf(text: string): bigint {
 /** The place that a zxid stands for, as the script that writes compares it: the counter within its bits. */
 export function placeOf(zxid: bigint): string {
   return `${zxid >> COUNTER_BITS}-${BigInt.asUintN(Number(COUNTER_BITS), zxid)}`
+}
+
+/**
+ * Reads a notice: `<position> <seal> <position of the notice before>`, and ` -` if it is not published; then one change
+ * per line.
+ *
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
+ */
+export function parseNotice(text: string): Notice {
+  const end = text.indexOf('\n')
+  const [place = '', seal = '', before = '', mark] = (end < 0 ? text : text.slice(0, end)).split(' ')
+  const [position, previous] = [parsePosition(place), parsePosition(before)]
+  const changes = end < 0 ? [] : parseChanges(text.slice(end + 1))
+  return { transaction: { position, previous, isPublished: mark !== '-', changes }, seal }
 }
 
 /** Reads the changes of a transaction, one per line. */

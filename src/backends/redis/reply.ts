@@ -4,9 +4,10 @@ import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import { isValidPath, joinPath } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
-import { comparePositions, numberOf, parseChanges, parsePosition } from './position.ts'
+import { comparePositions, numberOf, parseNotice, parsePosition } from './position.ts'
 import type { Position, Transaction } from './position.ts'
-import { FOREIGN_KEY, NO_STAT } from './scripts/nodes.ts'
+import { FOREIGN_KEY } from './scripts/nodes.ts'
+import { NO_STAT } from './scripts/watches.ts'
 
 /**
  * How a script ended.
@@ -26,10 +27,10 @@ export interface Reply {
   /** Where the namespace stood; null if there is none. */
   readonly position: Position | null
   /**
-   * Transactions that the session had not seen, oldest first; empty if it asked for none, missed too many or cannot
-   * read one.
+   * The transactions up to there that the session waits for and had not seen, oldest first; null if they cannot be
+   * told: there are too many, or a stranger has written there.
    */
-  readonly news: readonly Transaction[]
+  readonly news: readonly Transaction[] | null
   /** The script's own answer. */
   readonly payload: unknown
   /** More of it. */
@@ -199,21 +200,16 @@ function bytesOf(raw: unknown): Uint8Array {
   throw unexpected(`a ${typeof raw} where bytes should be`)
 }
 
-/** News, oldest first; none if a stranger's are among them, so that what is watched is read again. */
-function newsOf(raw: unknown): Transaction[] {
-  const entries = listOf(raw)
+function newsOf(raw: unknown): Transaction[] | null {
+  const notices = listOf(raw)
   try {
-    return entries.map(parseEntry).reverse()
+    const transactions = notices.map((notice) => parseNotice(textOf(notice)).transaction)
+    if (transactions.some(({ changes }) => changes.some(({ type }) => type === 'missed'))) return null
+    return transactions.sort((a, b) => comparePositions(a.position, b.position))
   } catch (error) {
-    if (isCoordinationError(error, 'PROTOCOL_VIOLATION')) return []
+    if (isCoordinationError(error, 'PROTOCOL_VIOLATION')) return null
     throw error
   }
-}
-
-function parseEntry(raw: unknown): Transaction {
-  const [id, fields] = listOf(raw)
-  const [, text] = listOf(fields)
-  return { position: parsePosition(textOf(id)), changes: parseChanges(textOf(text)) }
 }
 
 /** Reads a stat as it is stored, where anybody may have written. */

@@ -36,6 +36,7 @@ import type { Reply } from './reply.ts'
 import { SCRIPTS } from './io/script.ts'
 import type { ScriptName } from './io/script.ts'
 import { ServerError } from './server-error.ts'
+import { registrationOf } from './watches.ts'
 import type { Watch } from './watches.ts'
 
 /** Part of the session time-out between two renewals. */
@@ -47,6 +48,9 @@ const ATTEMPT_PART = 1 / 3
 const ATTEMPT_MS_MIN = 100
 /** Largest pause between two attempts to reconnect, in milliseconds. */
 const PAUSE_MS_MAX = 1_000
+
+/** Registrations of watches that a tick looks at, at most, and that it takes away. */
+const [AUDITED_MAX, STALE_MAX] = [16, 256]
 
 /** The answers with which a new session begins. */
 export interface Birth {
@@ -91,8 +95,6 @@ export class RedisSession implements Session {
   #isDoubted = false
   /** Whether it was told that a key of the session is not as it must be. */
   #hasComplained = false
-  /** Where the namespace stood at the tick before. */
-  #tickedAt: Position | null = null
   /** Ends an attempt to reconnect. */
   readonly #ending = new AbortController()
   #pause: ReturnType<typeof setTimeout> | undefined
@@ -110,19 +112,15 @@ export class RedisSession implements Session {
     this.#calls = new CallQueue(callTimeoutMs ?? Infinity, (call, failure, sent) => this.#fail(call, failure, sent))
     this.#outbox = new ScriptOutbox(this.#calls, (script, args, count) => this.#run(script, args, count))
     this.#replies = new OrderedReplies(this.#queue, hub, position, {
-      check: (paths) => {
-        if (this.#link !== null) this.#outbox.addUrgent(ownCall('check', paths, false, () => undefined))
+      check: (names) => {
+        if (this.#link !== null) this.#outbox.addUrgent(ownCall('check', names, false, () => undefined))
       },
-      fetch: () => {
-        this.#tick(false, () => this.#replies.fetched())
-      },
+      fetch: () => this.#tick(false, () => this.#replies.fetched()),
     })
     this.#answeredSentMs = birth.sentAtMs
     this.#renewalSentMs = birth.sentAtMs
     const beatMs = Math.min(hub.settings.tickMs, timeoutMs * RENEWAL_PART)
-    this.#beat = new Deadline(() => this.#beatMs + beatMs, () => {
-      this.#onBeat()
-    })
+    this.#beat = new Deadline(() => this.#beatMs + beatMs, () => this.#onBeat())
     this.#silence = new Deadline(() => this.#heardMs + timeoutMs * SILENCE_PART, () => {
       this.#drop('the server does not answer')
     })
@@ -130,7 +128,7 @@ export class RedisSession implements Session {
       this.#expire()
     })
     this.#expiry.start()
-    this.#stopFeed = hub.feed.listen({
+    this.#stopFeed = hub.feed.listen(this.#sid, {
       onHeard: (transaction) => this.#onFeed(transaction),
       onProblem: (error) => this.#queue.report(error),
     })
@@ -205,7 +203,8 @@ export class RedisSession implements Session {
 
   #read<T>(kind: WatchedRead, path: string, callback: Watcher | undefined, read: (reply: Reply) => T): Promise<T> {
     const watch = callback === undefined ? null : { kind, path, callback, seen: null, live: true }
-    return this.#call('read', path, [kind, path], read, watch)
+    const name = callback === undefined ? '' : registrationOf(kind, path)
+    return this.#call('read', path, [kind, path, name], read, watch)
   }
 
   #call<T>(
@@ -224,7 +223,7 @@ export class RedisSession implements Session {
         }
       }
       const renews = script === 'write' || (script === 'tick' && args[0] === '1')
-      this.#submit({ script, path, args, watch, renews, settle, reject, request: 0, sentAtMs: 0 })
+      this.#submit({ script, path, args, watch, audited: [], renews, settle, reject, request: 0, sentAtMs: 0 })
     })
   }
 
@@ -246,8 +245,7 @@ export class RedisSession implements Session {
     const link = this.#link
     if (link === null) return
     const seen = this.#replies.last
-    const head = [this.#hub.now(), this.#sid, String(this.#generation), this.#replies.asksSince]
-    link.run(SCRIPTS[script], [...head, ...args]).then(
+    link.run(SCRIPTS[script], [...this.#head(), ...args]).then(
       (reply) => {
         if (link !== this.#link) return
         this.#outbox.answered(script, sizeOf(reply))
@@ -270,8 +268,13 @@ export class RedisSession implements Session {
     })
   }
 
+  /** The arguments that all scripts begin with. */
+  #head(): string[] {
+    return [this.#hub.now(), this.#sid, String(this.#generation), this.#replies.last.text]
+  }
+
   #fail(call: Call, failure: CallFailure, sent: boolean): void {
-    if (call.watch !== null) this.#replies.watches.failed(call.watch)
+    if (call.watch !== null) this.#replies.watches.failed(call.watch, sent)
     // After every event that was fired before.
     if (this.#queue.idle) failCall(call, failure, sent)
     else this.#queue.push(() => failCall(call, failure, sent))
@@ -373,18 +376,18 @@ export class RedisSession implements Session {
   #onBeat(): void {
     this.#beatMs = performance.now()
     this.#beat.start()
-    if (this.#tickedAt !== null) this.#hub.feed.shouldHaveSeen(this.#tickedAt)
-    this.#tick(this.#beatMs - this.#renewalSentMs >= this.timeoutMs * RENEWAL_PART * 0.9)
+    const { watches, lastTold } = this.#replies
+    this.#hub.feed.wasTold(this.#sid, lastTold)
+    const [stale, audited] = [watches.takeStale(STALE_MAX), watches.toAudit(AUDITED_MAX)]
+    const renews = this.#beatMs - this.#renewalSentMs >= this.timeoutMs * RENEWAL_PART * 0.9
+    this.#tick(renews, (isDone) => (isDone ? undefined : watches.keepStale(stale)), stale, audited)
   }
 
-  /** A tick of ours, which waits for no data. @param done - called when it is answered, or has failed */
-  #tick(renews: boolean, done: () => void = () => undefined): void {
+  /** A tick of ours, which waits for no data, takes away `stale` registrations and looks at the `audited`. */
+  #tick(renews: boolean, done: (isDone: boolean) => void, stale: string[] = [], audited: string[] = []): void {
     if (renews) this.#renewalSentMs = performance.now()
-    const ended = (reply: Reply | null): void => {
-      if (reply !== null) this.#tickedAt = reply.position
-      done()
-    }
-    this.#outbox.addUrgent(ownCall('tick', [renews ? '1' : '0', '0'], renews, ended))
+    const args = [renews ? '1' : '0', '0', String(stale.length), ...stale, ...audited]
+    this.#outbox.addUrgent(ownCall('tick', args, renews, (reply) => done(reply !== null), audited))
   }
 
   /** Begins to use a link. */
@@ -418,7 +421,6 @@ export class RedisSession implements Session {
     this.#link?.close()
     this.#link = null
     this.#replies.detached()
-    this.#tickedAt = null
     this.#beat.stop()
     this.#silence.stop()
     clearTimeout(this.#pause)
@@ -455,10 +457,8 @@ export class RedisSession implements Session {
 
   async #claim(link: Link): Promise<{ link: Link; reply: Reply; sentAtMs: number }> {
     const sentAtMs = performance.now()
-    const seen = this.#replies.asksSince
     this.#generation += 1
-    const head = [this.#hub.now(), this.#sid, String(this.#generation), seen]
-    const args = [...head, String(this.#outbox.lastRequest), this.#replies.last.text]
+    const args = [...this.#head(), String(this.#outbox.lastRequest), this.#replies.last.text]
     const reply = await link.run(SCRIPTS.attach, args)
     if (reply.status === 'CORRUPT') throw foreign(textOf(reply.payload))
     return { link, reply, sentAtMs }

@@ -7,7 +7,7 @@ import { redisMissing, startRedis } from '../../engines/redis.ts'
 import type { RedisServer } from '../../engines/redis.ts'
 
 const NAMESPACE = 'hostile'
-const CHANNEL = `{${NAMESPACE}}:events`
+const CHANNELS = `{${NAMESPACE}}:events:`
 const PATIENCE_MS = 20_000
 const reason = redisMissing === null ? '' : ` (skipped: ${redisMissing})`
 
@@ -41,9 +41,12 @@ describe.skipIf(redisMissing !== null)(`strangers on the channel of a real Redis
     clients.push(opened)
     return opened
   }
-  const publish = (messages: readonly string[]): Promise<unknown> => {
-    return server.ask((stranger) => Promise.all(messages.map((message) => stranger.publish(CHANNEL, message))))
-  }
+  /** Publishes on the channels of all sessions. */
+  const publish = (messages: readonly string[]): Promise<unknown> => server.ask(async (stranger) => {
+    const sids = await stranger.zrange(`{${NAMESPACE}}:sessions`, 0, -1)
+    const all = sids.flatMap((sid) => messages.map((message) => stranger.publish(CHANNELS + sid, message)))
+    expect(Math.min(...(await Promise.all(all)))).toBe(1)
+  })
   /** How many scripts the server has done. */
   const scriptsDone = async (): Promise<number> => {
     const info = await server.ask((admin) => admin.info('commandstats'))
@@ -62,14 +65,15 @@ describe.skipIf(redisMissing !== null)(`strangers on the channel of a real Redis
     const unsubscribe = config.subscribe(({ value }) => void values.push(value))
     await new ConfigCenter(writer, '/config').publish(1)
     await until(() => values.at(-1) === 1, 'the first value comes')
-    const bad = ['hello', '', '\n', '1', '-', 'NaN-NaN\nC/a', '5-6\nQ/a', `${'9'.repeat(400)}-1\nC/a`, '\u0000', '{}']
+    const odd = ['hello', '', '\n', '1', '-', 'NaN-NaN s 5-1\nC/a', '5-6 s 5-5\nQ/a', '5-6 s\nC/a', '\u0000', '{}']
+    const bad = [...odd, `${'9'.repeat(400)}-1 s 5-1\nC/a`, '5-6 s 5-5\n?']
     for (let round = 0; round < 20; round++) await publish(bad)
     await new ConfigCenter(writer, '/config').publish(2)
     await until(() => values.at(-1) === 2, 'the second value comes')
     unsubscribe()
     expect(errors).toHaveLength(1)
     expect(errors[0]).toMatchObject({ code: 'PROTOCOL_VIOLATION', outcome: 'corrupt' })
-    expect((errors[0] as Error).message).toContain(CHANNEL)
+    expect((errors[0] as Error).message).toContain(CHANNELS)
   })
 
   it('a place in the future does not make anybody ask again and again, nor miss what comes', async () => {
@@ -83,11 +87,13 @@ describe.skipIf(redisMissing !== null)(`strangers on the channel of a real Redis
     const [next, far] = [await placeAfter(1), await placeAfter(1_000_000)]
     const [epoch] = next.split('-')
     const other = `${Number(epoch) + 1_000_000}-5`
-    await publish([`${far}\nC/b`, `${other}\nC/b`, `${next}\nC/b`, `4398046511103-999999999999\nC/b`])
+    const before = await placeAfter(0)
+    const places = [far, other, next, '4398046511103-999999999999']
+    await publish(places.map((place) => `${place} stranger ${before}\nC/b`))
     await until(async () => (await one.exists('/a')) !== null, 'they were heard')
-    const before = await scriptsDone()
+    const done = await scriptsDone()
     await new Promise((resolve) => setTimeout(resolve, 300))
-    expect((await scriptsDone()) - before).toBeLessThan(10)
+    expect((await scriptsDone()) - done).toBeLessThan(10)
     await one.set('/a', 'y')
     await until(() => events.join() === 'changed', 'the watch fires')
     events = []
@@ -108,7 +114,7 @@ describe.skipIf(redisMissing !== null)(`strangers on the channel of a real Redis
     const states: string[] = []
     one.onState(({ status }) => void states.push(status))
     const sid = await server.ask(async (admin) => (await admin.zrange(`{${NAMESPACE}}:sessions`, 0, -1))[0] ?? '')
-    await publish([`${await placeAfter(1)}\nE${sid}`])
+    await publish([`${await placeAfter(1)} stranger ${await placeAfter(0)}\nE${sid}`])
     await one.create('/e', '', { mode: 'ephemeral' })
     expect(states).toEqual([])
   })

@@ -165,9 +165,11 @@ describe.skipIf(redisMissing !== null)(`strangers in the keys of a real Redis${r
 
   it('of random foreign content, callers get stats without NaN or errors with a code, and never wait', async () => {
     const nodes = ['n:/', 'n:/a', 'n:/a/b', 'c:/', 'c:/a']
-    const names = [...nodes, 'meta', 'epochs', 'sessions', 's:SID', 'e:SID', 'ttl', 'empty', 'events']
-    const inMeta = ['epoch', 'counter', 'replication', 'lastSession', 'seal']
-    const fields = ['stat', 'data', ...inMeta, 'timeout', 'generation', 'lastRequest', 'r1']
+    const watches = ['w:n/a', 'w:k/a', 'a:SID', 'unwatched']
+    const others = ['meta', 'epochs', 'sessions', 's:SID', 'e:SID', 'ttl', 'empty', 'events']
+    const names = [...nodes, ...others, ...watches]
+    const inMeta = ['epoch', 'counter', 'replication', 'lastSession', 'seal', 'announced']
+    const fields = ['stat', 'data', ...inMeta, 'timeout', 'generation', 'lastRequest', 'r1', 'told']
     const value = fc.oneof(fc.constantFrom<string | Buffer>(...TEXTS, ...BYTES), fc.string())
     const act = fc.record({
       name: fc.constantFrom(...names),

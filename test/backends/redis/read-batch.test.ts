@@ -4,7 +4,7 @@ import { ReadBatch } from '../../../src/backends/redis/outbox.ts'
 
 function read(path: string): Call {
   const nothing = (): void => undefined
-  const call = { path, args: ['get', path], watch: null, renews: false, request: 0, sentAtMs: 0 }
+  const call = { path, args: ['get', path], watch: null, audited: [], renews: false, request: 0, sentAtMs: 0 }
   return { ...call, script: 'read', settle: nothing, reject: nothing }
 }
 

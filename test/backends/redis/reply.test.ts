@@ -12,11 +12,11 @@ const bytes = (text: string): Buffer => Buffer.from(text)
 
 describe('a reply', () => {
   it('is read from buffers and from texts, with its news oldest first', () => {
-    const entry = (id: string, text: string): unknown[] => [bytes(id), [bytes('c'), bytes(text)]]
-    const news = [entry('5-4', 'D/b'), entry('5-3', 'C/a\nK/')]
+    const news = [bytes('5-4 seal 5-3\nD/b'), '5-3 seal 5-1 -\nC/a\nK/']
     const reply = parseReply([bytes('OK'), bytes('5-4'), news, bytes(STAT), bytes('data')])
     expect(reply.position).toEqual({ epoch: 5, counter: 4, text: '5-4' })
-    expect(reply.news.map(({ position, changes }) => [position.text, changes.length])).toEqual([['5-3', 2], ['5-4', 1]])
+    const told = reply.news?.map(({ position, changes }) => [position.text, changes.length])
+    expect(told).toEqual([['5-3', 2], ['5-4', 1]])
     expect(parseReply(['EXPIRED', '', [], '', '']).position).toBeNull()
     expect(parseReply(['OK', '5-1', EMPTY, '', '']).news).toEqual([])
   })
@@ -31,10 +31,11 @@ describe('a reply', () => {
   })
 })
 
-it('a reply with news that no script of ours has written brings none, so that what is watched is read again', () => {
-  const ours = ['5-3', ['c', 'C/a']]
-  for (const odd of [['5-4', 'c'], ['hello-1', ['c', 'C/a']], ['5-4', ['c', 'Q/a']], ['5-4', []], 'x']) {
-    expect(parseReply(['OK', '5-4', [odd, ours], '', '']).news).toEqual([])
+it('a reply with news that tell nothing, or that no script of ours has written, has what is watched looked at', () => {
+  const ours = '5-3 seal 5-1\nC/a'
+  const odd = ['5-4 seal', 'hello-1 seal 5-3\nC/a', '5-4 seal 5-3\nQ/a', '5-4 seal x\nC/a', 'x', '', 7, [ours]]
+  for (const one of ['?', '5-4 seal 5-3\n?', ...odd]) {
+    expect(parseReply(['OK', '5-4', [one, ours], '', '']).news).toBeNull()
   }
 })
 

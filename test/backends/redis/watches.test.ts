@@ -9,6 +9,8 @@ import type { WatchedRead } from '../../../src/core/session/wakes.ts'
 const at = (counter: number): Position => parsePosition(`5-${counter}`)
 const transaction = (counter: number, text: string): Transaction => ({
   position: at(counter),
+  previous: at(counter - 1),
+  isPublished: true,
   changes: parseChanges(text),
 })
 const types = (fired: readonly Fired[]): WatchEvent['type'][] => fired.map(({ event }) => event.type)
@@ -88,7 +90,7 @@ describe('the watches of a session', () => {
     const judge = (kind: WatchedRead, seen: Stat | null, now: Stat | null): WatchEvent['type'][] => {
       watches = new RedisWatches()
       arm(kind).seen = seen
-      return types(watches.judge(watches.pathsToCheck(), [now]))
+      return types(watches.judge(watches.toCheck(), [now]))
     }
     const before = stat(1n, 1n, 1n)
     expect(judge('get', before, before)).toEqual([])
@@ -126,7 +128,7 @@ describe('the watches of a session', () => {
     const watch = make('get')
     watches.reading(watch)
     expect(watches.isNeeded).toBe(true)
-    watches.failed(watch)
+    watches.failed(watch, false)
     expect([watch.live, watches.isNeeded]).toEqual([false, false])
   })
 })

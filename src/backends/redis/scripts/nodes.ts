@@ -1,5 +1,6 @@
 /** The scripts that read and write nodes. */
-import { ZXIDS_PER_EPOCH_STEP, scriptOf } from './prelude.ts'
+import { ZXIDS_PER_EPOCH_STEP, readingScriptOf, scriptOf } from './prelude.ts'
+import { NO_STAT, REGISTER } from './watches.ts'
 
 /** Number of a session's last requests whose answers are kept, in case one is sent twice. */
 const REPLIES_KEPT = 128
@@ -13,15 +14,13 @@ const OPERATION_ARGUMENTS = 6
 /** The code of a refusal for a key that does not hold what belongs there; it names the key in place of the path. */
 export const FOREIGN_KEY = 'FOREIGN_KEY'
 
-/** Stands for the stat of a node where the stored value is no node. */
-export const NO_STAT = '?'
-
 /**
- * Reads nodes. From ARGV[5] on there are two for each read: kind and path. Answers two for each: the stat, or ''
- * if there is no node; and the data, or the names of the children, one per line: no name has a line break in it. Where
- * the stored value is no node, the first is a question mark and the second the key.
+ * Reads nodes. From ARGV[5] on there are three for each read: kind, path, and what it registers a watch under or ''.
+ * Answers two for each: the stat, or '' if there is no node; and the data, or the names of the children, one per line:
+ * no name has a line break in it. Where the stored value is no node, the first is a question mark and the second the
+ * key. A watch is registered where the read arms it: where there is a node, or for `exists`.
  */
-export const READ = scriptOf(`
+export const READ = readingScriptOf(`${REGISTER}
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
 local function read(kind, path)
@@ -29,33 +28,36 @@ local function read(kind, path)
   if stat == false then return '', '' end
   if stat == nil then return '${NO_STAT}', K .. 'n:' .. path end
   if kind == 'get' then
-    local data = redis.call('HGET', K .. 'n:' .. path, 'data')
+    local data = call('HGET', K .. 'n:' .. path, 'data')
     if data == false then return '${NO_STAT}', K .. 'n:' .. path end
     return stat, data
   end
   if kind ~= 'children' then return stat, '' end
-  local names = redis.pcall('SMEMBERS', K .. 'c:' .. path)
+  local names = try('SMEMBERS', K .. 'c:' .. path)
   if names.err then return '${NO_STAT}', K .. 'c:' .. path end
   return stat, table.concat(names, '\\n')
 end
-local results = {}
-for i = 5, #ARGV, 2 do results[i - 4], results[i - 3] = read(ARGV[i], ARGV[i + 1]) end
+local results, at = {}, 1
+for i = 5, #ARGV, 3 do
+  local kind, path, name = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local stat, more = read(kind, path)
+  if name ~= '' and (stat ~= '' or kind == 'exists') then register(name) end
+  results[at], results[at + 1], at = stat, more, at + 2
+end
 local status, position, news = unpack(answer('OK'))
 return {status, position, news, unpack(results)}
 `)
 
-/** Reads the stats of many nodes, for watches that may have missed something. ARGV[5] and on are paths.
- * Answers one line per path: empty for none, a question mark for what is no stat. */
-export const CHECK = scriptOf(`
+/**
+ * Reads the stats of nodes, for watches that may have missed something, and registers these again. ARGV[5] and on
+ * are what they are registered under. Answers one line for each: empty for no node, a question mark for what is no
+ * stat.
+ */
+export const CHECK = readingScriptOf(`${REGISTER}
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
-local stats = {}
-for i = 5, #ARGV do
-  local stat = storedStat(ARGV[i])
-  if stat == false then stat = '' end
-  stats[#stats + 1] = stat or '${NO_STAT}'
-end
-return answer('OK', table.concat(stats, '\\n'))
+local stats = look(5)
+return answer('OK', stats)
 `)
 
 /**
@@ -77,8 +79,8 @@ if last == false then return answer('EXPIRED') end
 last = count(at, last)
 local slot = 'r' .. fmt(request - math.floor(request / ${REPLIES_KEPT}) * ${REPLIES_KEPT})
 if request <= last then
-  local kept = redis.call('HGET', at, slot)
-  local number, reply = string.match(kept or '', '^(%d+)\\n(.*)$')
+  local kept = call('HGET', at, slot)
+  local number, reply = match(kept or '', '^(%d+)\\n(.*)$')
   if number == ARGV[5] and reply ~= '' then return answer('OK', reply) end
   return answer('UNKNOWN')
 end
@@ -144,7 +146,7 @@ end
 
 -- A position as a zxid tells it: a counter that has run over stands in the epoch's bits.
 local function zxidOf(place)
-  local e, c = string.match(place, '^(%d+)%-(%d+)$')
+  local e, c = match(place, '^(%d+)%-(%d+)$')
   local over = math.floor(c / ${ZXIDS_PER_EPOCH_STEP})
   return fmt(e + over) .. '-' .. fmt(c - over * ${ZXIDS_PER_EPOCH_STEP})
 end
@@ -182,7 +184,6 @@ if reply == nil then
 end
 local kept = reply
 if #kept > ${REPLY_BYTES_MAX} then kept = '' end
-redis.call('HSET', at, 'lastRequest', ARGV[5])
-redis.call('HSET', at, slot, ARGV[5] .. '\\n' .. kept)
+call('HSET', at, 'lastRequest', ARGV[5], slot, ARGV[5] .. '\\n' .. kept)
 return answer('OK', reply)
 `)

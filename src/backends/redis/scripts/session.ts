@@ -1,5 +1,6 @@
 /** The scripts of a session's life: open, attach to another connection, tick, end. */
 import { NODE_REAPER, scriptOf } from './prelude.ts'
+import { REGISTER, SWEEP } from './watches.ts'
 
 /**
  * Opens a session, and makes the namespace if it is missing.
@@ -10,37 +11,38 @@ import { NODE_REAPER, scriptOf } from './prelude.ts'
  */
 export const OPEN = scriptOf(`
 if epoch == false then
-  local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
+  local e, c = match(ARGV[6], '^(%d+)%-(%d+)$')
   local first = now
   if e then first = math.max(first, after(e + 0.0, c + 0.0)) end
   ask('HGET', K .. 'n:/', 'stat')
-  redis.call('HSET', META, 'counter', '0')
-  redis.call('HSET', META, 'format', '1')
-  redis.call('HSET', META, 'replication', replicationId())
-  redis.call('HSET', META, 'lastSession', '0')
+  call('HSET', META, 'counter', '00')
+  call('HSET', META, 'format', '1')
+  call('HSET', META, 'replication', replicationId())
+  call('HSET', META, 'lastSession', '0')
   epoch, counter, verified = fmt(first), 0.0, true
-  redis.call('HSET', META, 'epoch', epoch)
+  call('HSET', META, 'epoch', epoch)
   local at = fmt(now)
   local root = {here(), here(), here(), at, at, '0', '0', '0', 'p', '0', '0', '0', '0'}
-  redis.call('HSET', K .. 'n:/', 'stat', table.concat(root, ' '))
-  redis.call('HSET', K .. 'n:/', 'data', '')
+  call('HSET', K .. 'n:/', 'stat', table.concat(root, ' '))
+  call('HSET', K .. 'n:/', 'data', '')
 end
 verify(ARGV[6])
 reapSessions()
 local seal = ask('HGET', META, 'seal')
 if seal == false or seal == '' then
   seal = ARGV[3]
-  redis.call('HSET', META, 'seal', seal)
+  call('HSET', META, 'seal', seal)
 end
 local number = fmt(count(META, ask('HGET', META, 'lastSession')) + 1)
 local sid = 's' .. epoch .. '-' .. number
 local at = K .. 's:' .. sid
 ask('HGET', at, 'timeout')
-redis.call('HSET', META, 'lastSession', number)
-redis.call('HSET', at, 'timeout', ARGV[5])
-redis.call('HSET', at, 'generation', '1')
-redis.call('HSET', at, 'lastRequest', '0')
-redis.call('ZADD', SESSIONS, fmt(now + ARGV[5]), sid)
+call('HSET', META, 'lastSession', number)
+call('HSET', at, 'timeout', ARGV[5])
+call('HSET', at, 'generation', '1')
+call('HSET', at, 'lastRequest', '0')
+call('HSET', at, 'told', here())
+call('ZADD', SESSIONS, fmt(now + ARGV[5]), sid)
 return answer('OK', sid, seal)
 `)
 
@@ -52,7 +54,7 @@ return answer('OK', sid, seal)
  */
 export const ATTACH = scriptOf(`
 if epoch == false then return answer('EXPIRED') end
-local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
+local e, c = match(ARGV[6], '^(%d+)%-(%d+)$')
 verify(ARGV[6])
 local isCut = false
 if e ~= epoch then
@@ -71,9 +73,9 @@ local generation = ask('HGET', at, 'generation')
 if generation == false then return answer('EXPIRED') end
 if count(at, generation) >= GENERATION + 0.0 then return answer('MOVED') end
 local timeout = count(at, ask('HGET', at, 'timeout'))
-redis.call('HSET', at, 'generation', GENERATION)
-redis.call('HSET', at, 'lastRequest', ARGV[5])
-redis.call('ZADD', SESSIONS, fmt(now + timeout), SID)
+call('HSET', at, 'generation', GENERATION)
+call('HSET', at, 'lastRequest', ARGV[5])
+call('ZADD', SESSIONS, fmt(now + timeout), SID)
 return answer('OK')
 `)
 
@@ -81,18 +83,26 @@ return answer('OK')
  * Ends what is due and brings a session's news.
  *
  * ARGV[5] is '1' if it also proves that the session is alive; ARGV[6] how many milliseconds of the time that an empty
- * container has left are skipped.
+ * container has left are skipped. ARGV[7], if there is one, is how many registrations of watches follow that nobody
+ * waits for any more; the others after them are looked at and registered again. Answers their stats, as CHECK.
  */
-export const TICK = scriptOf(`${NODE_REAPER}
+export const TICK = scriptOf(`${NODE_REAPER}${SWEEP}${REGISTER}
 reapSessions()
 if epoch ~= false then
   reapNodes('c', 'empty', now + ARGV[6])
   reapNodes('t', 'ttl', now)
+  sweep()
 end
 if SID == '' then return answer('OK') end
 if not isLive() then return answer('EXPIRED') end
 if ARGV[5] == '1' and not renew() then return answer('MOVED') end
-return answer('OK')
+if ARGV[7] == nil then return answer('OK') end
+-- One of an older connection must not take away what has been registered since.
+if ask('HGET', keyOf('s', SID), 'generation') ~= GENERATION then return answer('MOVED') end
+local first = 8 + ARGV[7]
+for i = 8, first - 1 do unregister(SID, ARGV[i]) end
+local stats = look(first)
+return answer('OK', stats)
 `)
 
 /** Ends a session and its ephemeral nodes, whatever its generation. */
