@@ -84,7 +84,8 @@ export class FileStorages implements EnsembleStorages {
   /** Votes are given by who has served: an ensemble in which too few have one would wait forever. */
   async #expectMajority(voters: readonly number[]): Promise<void> {
     const { dataDir } = this.#settings
-    const rights = await Promise.all(voters.map((id) => this.#filesOf(id).mayVote()))
+    const storages = voters.map((id) => this.#filesOf(id))
+    const rights = await Promise.all(storages.map(async (files) => (await files.leftVote()) ?? files.hasHistory()))
     const count = rights.filter((mayVote) => mayVote).length
     if (count > voters.length / 2) return
     const found = `${count} of ${voters.length} voters in ${dataDir} may vote, and it takes more than half`
@@ -97,7 +98,7 @@ export class FileStorages implements EnsembleStorages {
     const { dataDir } = this.#settings
     const others = (await serversIn(nodeFileSystem, dataDir)).filter((id) => !voters.includes(id))
     const lost: number[] = []
-    for (const id of others) if (await this.#filesOf(id).mayVote()) lost.push(id)
+    for (const id of others) if ((await this.#filesOf(id).leftVote()) === true) lost.push(id)
     if (lost.length === 0) return
     const found = `${dataDir} holds the data of voters that are none of this ensemble: ${lost.join(', ')}`
     const help = `what was acknowledged may be with them alone: start it with servers: ${Math.max(...lost)}`

@@ -198,11 +198,11 @@ export class FileStorage implements Storage {
     return snapshots.some(({ zxid }) => zxid !== 0n) || (await this.#log.hasFiles())
   }
 
-  /** Whether its server may vote when it is started. */
-  async mayVote(): Promise<boolean> {
+  /** Whether a server of ours has left it with a vote; null if none was here, as where a ZooKeeper was. */
+  async leftVote(): Promise<boolean | null> {
     await this.#makeDirectories()
     const { votes } = await this.#promises.read()
-    return votes ?? this.hasHistory()
+    return votes
   }
 
   /** Makes it durable that its server may vote: it has made no promise that it could have forgotten. */
