@@ -4,7 +4,7 @@ import { PROFILE_NAMES, drawRun } from '../../../src/testing/simulation/profiles
 import type { Draw } from '../../../src/testing/simulation/profiles.ts'
 
 /** Those that chance does not choose. */
-const SPECIAL_PROFILES = ['reconfiguration', 'files', 'local-sessions', 'sockets']
+const SPECIAL_PROFILES = ['reconfiguration', 'files', 'local-sessions', 'sockets', 'carried-over']
 
 const SEEDS = 400
 
